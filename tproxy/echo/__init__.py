@@ -1,0 +1,1 @@
+"""The built-in echo provider: OpenAI's dialect with no model and no key behind it."""
