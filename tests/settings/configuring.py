@@ -1,0 +1,89 @@
+"""A folder to write configurations in, and to load them from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tproxy.core.errors import ConfigError
+from tproxy.core.model import Model
+from tproxy.settings import Overrides, Settings, load
+from tproxy.settings.presets import presets
+
+NAME = "proxy.yaml"
+TOKEN = {"AUTH_TOKEN": "a-client-token"}
+
+# A model to which a test adds lines; the first of them is line 5.
+MODEL = """\
+models:
+  - name: m
+    provider: groq
+    token: key
+"""
+
+# A value for each variable that holds a key, or that a key needs.
+EVERY_KEY = {
+    name: f"{name.lower()}-value"
+    for preset in presets().values()
+    for name in (*preset.env[:1], *preset.needs)
+}
+
+
+@attrs.frozen
+class Folder:
+    """`faults` and `warnings` are lines, without the folder's own path."""
+
+    path: Path
+
+    def write(self, text: str, name: str = NAME) -> Path:
+        file = self.path / name
+        file.write_text(text, "utf-8")
+        file.chmod(0o600)
+        return file
+
+    def load(
+        self,
+        text: str,
+        environ: Mapping[str, str] = TOKEN,
+        *,
+        overrides: Overrides | None = None,
+        env_file: Path | None = None,
+        env_files: tuple[Path, ...] = (),
+    ) -> Settings:
+        return load(
+            self.write(text),
+            environ=environ,
+            env_file=env_file,
+            env_files=env_files,
+            overrides=overrides or Overrides(),
+        )
+
+    def model(self, text: str, environ: Mapping[str, str] = TOKEN) -> Model:
+        """The first model."""
+        return self.load(text, environ).models[0]
+
+    def warnings(self, text: str, environ: Mapping[str, str] = TOKEN) -> list[str]:
+        return self._lines("\n".join(map(str, self.load(text, environ).warnings)))
+
+    def faults(
+        self,
+        text: str,
+        environ: Mapping[str, str] = TOKEN,
+        *,
+        overrides: Overrides | None = None,
+        env_file: Path | None = None,
+        env_files: tuple[Path, ...] = (),
+    ) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            self.load(
+                text,
+                environ,
+                overrides=overrides,
+                env_file=env_file,
+                env_files=env_files,
+            )
+        return self._lines(str(caught.value))
+
+    def _lines(self, text: str) -> list[str]:
+        return text.replace(f"{self.path}/", "").splitlines()

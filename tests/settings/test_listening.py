@@ -1,0 +1,117 @@
+import pytest
+
+from tests.settings.configuring import MODEL, TOKEN, Folder
+from tproxy.settings import Overrides, ServerSettings
+from tproxy.settings.environment import Unparsable
+from tproxy.settings.listening import parse
+
+FORM = "(HOST:PORT, :PORT for all interfaces, or [::1]:PORT)"
+LATER = "is part of the interface but not built yet in this version"
+
+
+def test_the_defaults(folder: Folder) -> None:
+    assert folder.load(MODEL).server == ServerSettings("127.0.0.1", 8080)
+
+
+def test_all_that_can_be_said_of_the_server(folder: Folder) -> None:
+    for name in ("cert.pem", "key.pem"):
+        folder.write("", name)
+    text = """\
+server:
+  addr: ":80"
+  workers: 1
+  max_request_bytes: 1000
+  drain_seconds: 0
+  cors_origins: ["https://app.example", "*"]
+  tls: {cert: cert.pem, key: key.pem}
+"""
+
+    assert folder.load(MODEL + text).server == ServerSettings(
+        "",
+        80,
+        max_request_bytes=1000,
+        drain_seconds=0.0,
+        cors_origins=("https://app.example", "*"),
+        tls_cert=str(folder.path / "cert.pem"),
+        tls_key=str(folder.path / "key.pem"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("addr", "place"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        (":8080", ("", 8080)),
+        ("localhost:0", ("localhost", 0)),
+        ("[::1]:8080", ("::1", 8080)),
+        ("[::]:65535", ("::", 65535)),
+    ],
+)
+def test_addresses(addr: str, place: tuple[str, int]) -> None:
+    assert parse(addr) == place
+
+
+@pytest.mark.parametrize(
+    "addr",
+    ["", "8080", "localhost", "::1:80", "[::g]:80", "http://x:80", "a b:80", "[]:80"],
+)
+def test_what_is_no_address(addr: str) -> None:
+    with pytest.raises(Unparsable, match=r"^not an address to listen on$"):
+        parse(addr)
+
+
+def test_a_port_that_is_none(folder: Folder) -> None:
+    assert folder.faults(MODEL + "server: {addr: 'x:99999'}") == [
+        (
+            "proxy.yaml:5: '99999' is not a port @ server.addr"
+            " (1 to 65535, or 0 for any free one)"
+        )
+    ]
+
+
+def test_unix_sockets_come_later(folder: Folder) -> None:
+    assert folder.faults(MODEL + "server: {addr: 'unix:/run/tproxy'}") == [
+        f"proxy.yaml:5: 'unix:' {LATER} @ server.addr"
+    ]
+
+
+def test_port_replaces_the_port_alone(folder: Folder) -> None:
+    text = MODEL + "server: {addr: '[::1]:80'}"
+
+    server = folder.load(text, TOKEN | {"PORT": "81"}).server
+
+    assert (server.host, server.port) == ("::1", 81)
+
+
+def test_the_flag_replaces_all(folder: Folder) -> None:
+    flag = Overrides(addr=":9000", workers=1)
+
+    server = folder.load(MODEL, TOKEN | {"PORT": "81"}, overrides=flag).server
+
+    assert (server.host, server.port) == ("", 9000)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        (Overrides(addr="9000"), f"--addr: not an address to listen on {FORM}"),
+        (Overrides(workers=2), f"--workers: more than 1 {LATER}"),
+        (Overrides(workers=0), "--workers: has to be 1"),
+    ],
+)
+def test_flags_that_cannot_be_served(
+    folder: Folder, overrides: Overrides, fault: str
+) -> None:
+    faults = folder.faults(MODEL, TOKEN, overrides=overrides)
+
+    assert faults == [f"command line: {fault}"]
+
+
+def test_files_of_tls_that_are_not_there(folder: Folder) -> None:
+    text = MODEL + "server:\n  tls:\n    cert: a.pem\n    key: b.pem\n"
+
+    missing = "the file cannot be read: No such file or directory"
+    assert folder.faults(text) == [
+        f"proxy.yaml:7: {missing} @ server.tls.cert",
+        f"proxy.yaml:8: {missing} @ server.tls.key",
+    ]

@@ -1,0 +1,1 @@
+"""Types, rules and ports. Pure: nothing here waits, guesses or looks at the world."""

@@ -1,0 +1,131 @@
+"""What is configured: models, where they are served, and who may call."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from tproxy.core.quota import Pool
+from tproxy.core.secret import Secret
+
+
+class Capability(enum.Enum):
+    """What a request may need of a model beyond text."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    JSON_SCHEMA = "json_schema"
+    REASONING = "reasoning"
+
+
+ALL_CAPABILITIES = frozenset(Capability)
+
+
+@attrs.frozen
+class Tls:
+    """Files for verifying a provider and for showing ourselves to it; None: default."""
+
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+@attrs.frozen
+class Patience:
+    """How long a provider may take, in seconds.
+
+    `whole` bounds an answer that is not streamed; `first_byte` the wait for the first
+    content of a stream; `silence` the longest pause between its reads.
+    """
+
+    connect: float = 3.0
+    first_byte: float = 30.0
+    silence: float = 30.0
+    whole: float = 120.0
+
+
+@attrs.frozen
+class Upstream:
+    """Where and how a model is asked.
+
+    `url` is the full endpoint. `headers` are the operator's own, sent as given.
+    """
+
+    url: str = attrs.field(repr=False)
+    dialect: str
+    token: Secret
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    patience: Patience = Patience()
+    tls: Tls = Tls()
+
+
+@attrs.frozen
+class Model:
+    """One entry of `models:`, complete: presets and provider defaults are filled in.
+
+    `max_request_length` is in bytes of request text, `context_tokens` and
+    `max_output_tokens` in tokens; None means not declared. A model with an `obstacle`
+    is listed but never asked: the obstacle says why, in words for the client.
+    """
+
+    name: str
+    provider: str  # the account: a key of `providers:`, or the provider's word
+    upstream_name: str
+    upstream: Upstream
+    aliases: tuple[str, ...] = ()
+    priority: int = 1  # lower is asked first
+    category: str | None = None  # `model_size`
+    pools: tuple[Pool, ...] = ()
+    max_request_length: int | None = None
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: frozenset[Capability] = ALL_CAPABILITIES
+    obstacle: str | None = None
+
+
+@attrs.frozen
+class Client:
+    """A caller. Tokens are kept as SHA-256 digests; `models` are glob patterns."""
+
+    name: str
+    token_sha256: tuple[bytes, ...] = attrs.field(repr=False)
+    models: tuple[str, ...] = ("*",)
+
+    def may_call(self, *names: str) -> bool:
+        """Whether one of `names` is allowed: a model's own, an alias, a category."""
+        if self.models == ("*",):
+            return True
+        return any(
+            re.fullmatch(_glob(pattern), name) is not None
+            for pattern in self.models
+            for name in names
+        )
+
+
+def _glob(pattern: str) -> str:
+    """`*` stands for anything, slashes included; nothing else is special."""
+    return ".*".join(re.escape(part) for part in pattern.split("*"))
+
+
+@attrs.frozen
+class RetryPolicy:
+    """Repeats on one candidate. Delays in seconds; `jitter` is a share of the delay."""
+
+    max_retries: int = 3
+    base_delay: float = 1.0
+    max_delay: float = 30.0
+    jitter: float = 0.1
+
+
+@attrs.frozen
+class Routing:
+    """How one request may spend its time and whom it may be passed on to.
+
+    `fallbacks` maps a named model to the names or categories to ask after it.
+    """
+
+    deadline_seconds: float = 300.0
+    fallbacks: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)

@@ -1,0 +1,109 @@
+"""Where and how the server listens: `server:`, PORT and the flags."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+
+import attrs
+
+from tproxy.core.errors import Fault
+from tproxy.settings import schema
+from tproxy.settings.environment import Environment, Unparsable, port
+from tproxy.settings.files import check_present
+from tproxy.settings.report import Report, printable
+from tproxy.settings.settings import Overrides, ServerSettings
+from tproxy.settings.structure import LATER
+
+_FLAGS = "command line"
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?").fullmatch
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@]+").fullmatch
+_FORM = "HOST:PORT, :PORT for all interfaces, or [::1]:PORT"
+
+
+def resolve(
+    said: schema.Server,
+    environment: Environment,
+    overrides: Overrides,
+    folder: Path,
+    report: Report,
+) -> ServerSettings:
+    host, number = _address(said, environment, overrides, report)
+    if overrides.workers is not None and overrides.workers != 1:
+        problem = (
+            f"--workers: more than 1 {LATER}"
+            if overrides.workers > 1
+            else "--workers: has to be 1"
+        )
+        report.fault_elsewhere(Fault(_FLAGS, 0, problem, ""))
+    for index, origin in enumerate(said.cors_origins):
+        if not _ORIGIN(origin):
+            where = ("server", "cors_origins", index)
+            report.fault(where, "not an origin", "such as https://app.example, or *")
+    tls = said.tls
+    if tls is not None:
+        check_present(tls.cert, folder, ("server", "tls", "cert"), report)
+        check_present(tls.key, folder, ("server", "tls", "key"), report)
+    return ServerSettings(
+        host,
+        number,
+        max_request_bytes=said.max_request_bytes,
+        drain_seconds=said.drain_seconds,
+        cors_origins=said.cors_origins,
+        tls_cert=str(folder / tls.cert) if tls is not None else None,
+        tls_key=str(folder / tls.key) if tls is not None else None,
+    )
+
+
+def _address(
+    said: schema.Server, environment: Environment, overrides: Overrides, report: Report
+) -> tuple[str, int]:
+    """The flag; else the file's address, at the port that PORT names."""
+    try:
+        host, number = parse(said.addr)
+    except Unparsable as error:
+        report.fault(("server", "addr"), error.problem, error.hint)
+        host, number = "", 0
+    number = environment.read("PORT", port, number, report)
+    if overrides.addr is None:
+        return host, number
+    try:
+        return parse(overrides.addr)
+    except Unparsable as error:
+        problem = f"--addr: {error.problem}"
+        report.fault_elsewhere(Fault(_FLAGS, 0, problem, "", error.hint))
+        return host, number
+
+
+def parse(addr: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; the host is empty for all interfaces.
+
+    Raises:
+        Unparsable: anything else.
+    """
+    if addr.startswith("unix:"):
+        raise Unparsable(f"'unix:' {LATER}")
+    host, colon, number = addr.rpartition(":")
+    if not colon or "/" in addr:
+        raise Unparsable("not an address to listen on", _FORM)
+    try:
+        listening = port(number)
+    except Unparsable as error:
+        problem = f"'{printable(number)}' {error.problem}"
+        raise attrs.evolve(error, problem=problem) from None
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        if _is_ipv6(host):
+            return host, listening
+    elif not host or _HOST(host):
+        return host, listening
+    raise Unparsable("not an address to listen on", _FORM)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""`models:`, complete and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tproxy.core.model import ALL_CAPABILITIES, Capability, Model
+from tproxy.settings import schema, windows
+from tproxy.settings.accounts import NOT_VISIBLE, VISIBLE, Account, named
+from tproxy.settings.endpoint import Endpoint
+from tproxy.settings.expansion import Expansion
+from tproxy.settings.presets import presets
+from tproxy.settings.report import Report, Where, printable
+from tproxy.settings.upstreams import Asking
+
+_NOT_YET = "not built yet in this version"
+
+
+def resolve(
+    said: Mapping[int, schema.Model],
+    accounts: Mapping[str, Account],
+    expansion: Expansion,
+    report: Report,
+) -> tuple[Model, ...]:
+    """Every model that can be made; faults say why another could not."""
+    _check_names(said, report)
+    words = {*presets(), *accounts}
+    models = []
+    for index, model in said.items():
+        where: Where = ("models", index)
+        account = named(model.provider, accounts)
+        asking = Asking(model, where, account, words, expansion, report)
+        at = asking.endpoint()
+        asking.check()
+        _check_words(model, where, report)
+        upstream_name = _upstream_name(model, account, where, report)
+        pool = windows.pool(f"model:{model.name}", model, where, report)
+        if at is None:
+            continue
+        models.append(
+            Model(
+                model.name,
+                model.provider,
+                upstream_name,
+                asking.upstream(at),
+                aliases=model.aliases,
+                priority=model.priority,
+                category=model.model_size,
+                pools=(pool, *account.pools),
+                max_request_length=model.max_request_length,
+                context_tokens=model.context_tokens,
+                max_output_tokens=model.max_output_tokens,
+                capabilities=_capabilities(model),
+                obstacle=_obstacle(at, model, account, where, report),
+            )
+        )
+    used = {model.provider for model in said.values()}
+    for account in accounts.values():
+        if account.name not in used:
+            _check_unused(account, expansion, report)
+    return tuple(models)
+
+
+def _check_names(said: Mapping[int, schema.Model], report: Report) -> None:
+    """Names and aliases are unique, and never a category."""
+    categories = {model.model_size for model in said.values()}
+    taken: dict[str, str] = {}
+    for index, model in said.items():
+        where: Where = ("models", index)
+        places = [(model.name, (*where, "name"), f"the name of models[{index}]")]
+        places += [
+            (alias, (*where, "aliases", number), f"an alias of models[{index}]")
+            for number, alias in enumerate(model.aliases)
+        ]
+        for name, place, owner in places:
+            if not VISIBLE(name):
+                report.fault(place, NOT_VISIBLE)
+            elif name in categories:
+                report.fault(place, f"'{name}' is a model_size here: it means them all")
+            elif name in taken:
+                report.fault(place, f"'{printable(name)}' is already {taken[name]}")
+            taken.setdefault(name, owner)
+
+
+def _check_words(model: schema.Model, where: Where, report: Report) -> None:
+    if not VISIBLE(model.provider):
+        report.fault((*where, "provider"), NOT_VISIBLE)
+    if model.model_size is not None and not VISIBLE(model.model_size):
+        report.fault((*where, "model_size"), NOT_VISIBLE)
+
+
+def _upstream_name(
+    model: schema.Model, account: Account, where: Where, report: Report
+) -> str:
+    if model.upstream_name is not None:
+        if not model.upstream_name.strip():
+            report.fault((*where, "upstream_name"), "an empty name")
+        return model.upstream_name
+    stripped = account.stripped(model.name)
+    if not stripped:
+        problem = "nothing is left of the name without its provider"
+        report.fault((*where, "name"), problem, "or give an upstream_name")
+    return stripped
+
+
+def _capabilities(model: schema.Model) -> frozenset[Capability]:
+    if model.capabilities is None:
+        return ALL_CAPABILITIES
+    return frozenset(Capability(word) for word in model.capabilities)
+
+
+def _obstacle(
+    at: Endpoint, model: schema.Model, account: Account, where: Where, report: Report
+) -> str | None:
+    """Why the model cannot be asked yet, in words for the client; with a warning."""
+    hint = ""
+    if at.kind != "chat":
+        if model.kind is not None:
+            report.fault((*where, "kind"), f"the url is one for {at.kind} models")
+        obstacle = f"{at.kind} models are {_NOT_YET}"
+        if not at.url.endswith(("/images/generations", "/embeddings")):
+            hint = "with neither model_size nor max_request_length it is for images"
+    elif at.dialect != "openai":
+        obstacle = f"{account.preset.title}'s own dialect is {_NOT_YET}"
+        if account.preset.url is not None:
+            hint = "without url, its OpenAI-compatible endpoint is asked"
+    else:
+        return None
+    report.warn(
+        where, f"'{printable(model.name)}' is listed but never asked: {obstacle}", hint
+    )
+    return obstacle
+
+
+def _check_unused(account: Account, expansion: Expansion, report: Report) -> None:
+    problem = f"no model here is of the provider '{printable(account.name)}'"
+    report.warn(account.where, problem)
+    entry = schema.Model(name=account.name, provider=account.name)
+    Asking(entry, account.where, account, (), expansion, report).check_unused()

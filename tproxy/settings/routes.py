@@ -1,0 +1,51 @@
+"""`routing:`, with its fallbacks checked against the names there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tproxy.core.model import Model, Routing
+from tproxy.settings import schema
+from tproxy.settings.report import Report, Where, near, printable
+
+_PLACE: Where = ("routing", "fallbacks")
+
+
+def resolve(
+    said: schema.Routing,
+    models: Collection[Model],
+    names: Collection[str],
+    categories: Collection[str],
+    report: Report,
+) -> Routing:
+    """`names` and `categories` are all that stand in the file, usable or not."""
+    own = {alias: model.name for model in models for alias in model.aliases}
+    fallbacks: dict[str, tuple[str, ...]] = {}
+    for key, chain in said.fallbacks.items():
+        where: Where = (*_PLACE, key)
+        name = own.get(key, key)
+        if key not in names:
+            problem = "a category, and fallbacks are for named models"
+            if key not in categories:
+                problem = "no model has this name"
+            report.fault(where, f"'{printable(key)}': {problem}", near(key, names))
+        elif name in fallbacks:
+            report.fault(where, f"'{printable(name)}' has fallbacks already")
+        fallbacks[name] = tuple(own.get(after, after) for after in chain)
+        _check_chain(name, fallbacks[name], where, {*names, *categories}, report)
+    return Routing(said.deadline_seconds, fallbacks)
+
+
+def _check_chain(
+    name: str,
+    chain: tuple[str, ...],
+    where: Where,
+    known: Collection[str],
+    report: Report,
+) -> None:
+    for index, after in enumerate(chain):
+        if after not in known:
+            problem = f"'{printable(after)}' is neither a model nor a category here"
+            report.fault((*where, index), problem, near(after, known))
+        elif after == name:
+            report.fault((*where, index), f"'{printable(name)}' stands in for itself")

@@ -1,0 +1,83 @@
+"""What a configuration comes to: complete, checked values."""
+
+from __future__ import annotations
+
+import attrs
+
+from tproxy.core.errors import Fault
+from tproxy.core.model import Client, Model, RetryPolicy, Routing
+
+ECHO_URL = "echo:"  # stands where the built-in provider's address will be
+
+
+@attrs.frozen
+class Overrides:
+    """Flags of the command line; None where a flag was not given."""
+
+    addr: str | None = None
+    workers: int | None = None
+
+
+@attrs.frozen
+class ServerSettings:
+    """Where to listen and what to take. An empty `host` means all interfaces."""
+
+    host: str
+    port: int  # 0: any free one
+    max_request_bytes: int = 20_971_520
+    drain_seconds: float = 600.0
+    cors_origins: tuple[str, ...] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+
+def _names(models: tuple[Model, ...]) -> str:
+    return f"<{', '.join(model.name for model in models)}>"
+
+
+@attrs.frozen
+class Settings:
+    """All that a proxy serves by.
+
+    Models of the provider `echo` have the URL `ECHO_URL` until `with_echo` gives them
+    the address of a running echo provider.
+    """
+
+    server: ServerSettings
+    clients: tuple[Client, ...]
+    # By name: the URLs of models may hold keys.
+    models: tuple[Model, ...] = attrs.field(repr=_names)
+    routing: Routing
+    retry: RetryPolicy
+    warnings: tuple[Fault, ...] = ()
+
+    @property
+    def needs_echo(self) -> bool:
+        """Whether an echo provider has to be started before serving."""
+        return any(model.upstream.url == ECHO_URL for model in self.models)
+
+    def with_echo(self, url: str) -> Settings:
+        """The same, with the echo provider's models asked at `url`, a full endpoint."""
+        return attrs.evolve(
+            self, models=tuple(_echoing(model, url) for model in self.models)
+        )
+
+
+def _echoing(model: Model, url: str) -> Model:
+    if model.upstream.url != ECHO_URL:
+        return model
+    return attrs.evolve(model, upstream=attrs.evolve(model.upstream, url=url))
+
+
+@attrs.frozen
+class Discovery:
+    """What `tproxy up` serves, and what there is to tell about it.
+
+    `found` are the words of the providers whose keys were found. `token` is the
+    client token that was made because AUTH_TOKEN is not set; None where it is.
+    """
+
+    settings: Settings
+    found: tuple[str, ...]
+    token: str | None = attrs.field(repr=False)
+    notes: tuple[str, ...] = ()

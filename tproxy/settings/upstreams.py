@@ -1,0 +1,232 @@
+"""Where and how one model is asked: its own keys, its provider's, then the preset's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+import attrs
+
+from tproxy.core.model import Patience, Tls, Upstream
+from tproxy.core.secret import Secret
+from tproxy.settings import endpoint, schema
+from tproxy.settings.accounts import Account
+from tproxy.settings.endpoint import Endpoint, UnusableUrl
+from tproxy.settings.expansion import Expansion, Unexpanded
+from tproxy.settings.files import check_present
+from tproxy.settings.presets import presets
+from tproxy.settings.report import Report, Where, near, printable
+from tproxy.settings.settings import ECHO_URL
+
+T = TypeVar("T")
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*").fullmatch  # RFC 9110, field-value
+_OURS = {
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+_KEYS = {"authorization", "api-key", "x-api-key", "x-goog-api-key"}
+
+
+@attrs.frozen
+class Asking:
+    """One model as written, with what its provider adds.
+
+    `words` are all that name a provider here; `expansion` is for presets.
+    """
+
+    said: schema.Model
+    where: Where
+    account: Account
+    words: Collection[str]
+    expansion: Expansion
+    report: Report
+
+    def inherited(
+        self, key: str, pick: Callable[[schema.Access], T | None]
+    ) -> tuple[T | None, Where]:
+        """The model's own value, else its provider's; and where that stands."""
+        own = pick(self.said)
+        if own is None and self.account.where:
+            return pick(self.account.said), (*self.account.where, *key.split("."))
+        return own, (*self.where, *key.split("."))
+
+    def endpoint(self) -> Endpoint | None:
+        """Where it is asked; None, with a fault, where that cannot be."""
+        dialect, _ = self.inherited("dialect", lambda access: access.dialect)
+        url, place = self.inherited("url", lambda access: access.url)
+        if url is None:
+            url, place = self._preset_url(dialect), (*self.where, "provider")
+        if url is None:
+            return None
+        if url == ECHO_URL and url == self.account.preset.url:
+            return Endpoint(url, "openai", "chat")
+        if not self._usable(url, place):
+            return None
+        unsized = self.said.url is not None and not (
+            self.said.kind or self.said.model_size or self.said.max_request_length
+        )
+        return endpoint.derive(url, self.account.preset, dialect, unsized=unsized)
+
+    def upstream(self, at: Endpoint) -> Upstream:
+        """How it is asked there. Call `check` for the faults."""
+        headers, token = self._headers(), self._token()[0] or ""
+        names = {name.lower() for name, _ in headers}
+        if not (token or names & _KEYS or self._needs_no_key(at)):
+            self._warn_of_no_token()
+        key_header = self.account.preset.key_header
+        if token and key_header is not None:
+            headers, token = (*headers, (key_header, token)), ""
+        return Upstream(
+            at.url, at.dialect, Secret(token), headers, self._patience(), self._tls()
+        )
+
+    def check(self) -> None:
+        """Report what cannot be sent, or read, whatever the URL."""
+        token, place = self._token()
+        problem, hint = unsendable(token or "")
+        if problem:
+            self.report.fault(place, problem, hint)
+        for access, where in self._sources():
+            for name, value in access.headers.items():
+                problem = _header_problem(name, value)
+                if not problem and token and name.lower() == "authorization":
+                    problem = "the token is sent in this header already"
+                if problem:
+                    self.report.fault((*where, "headers", name), problem)
+        ca_file, place = self._http(lambda http: http.ca_file, "ca_file")
+        pair, beside = self._http(lambda http: http.client_cert, "client_cert")
+        if ca_file is not None:
+            self._check_file(ca_file, place)
+        if pair is not None:
+            self._check_file(pair.cert, (*beside, "cert"))
+            self._check_file(pair.key, (*beside, "key"))
+
+    def check_unused(self) -> None:
+        """Report what is wrong with a provider that no model has."""
+        self.check()
+        url, place = self.inherited("url", lambda access: access.url)
+        if url is not None:
+            self._usable(url, place)
+
+    def _usable(self, url: str, place: Where) -> bool:
+        insecure, _ = self.inherited("insecure_http", lambda a: a.insecure_http)
+        try:
+            endpoint.check(url, insecure_http=insecure or False)
+        except UnusableUrl as error:
+            self.report.fault(place, error.problem, error.hint)
+            return False
+        return True
+
+    def _preset_url(self, dialect: str | None) -> str | None:
+        preset, place = self.account.preset, (*self.where, "provider")
+        if self._lost_its_url():
+            return None
+        url = preset.url or (preset.own_url if dialect is None else None)
+        if url is not None:
+            try:
+                return self.expansion.expand(url)
+            except Unexpanded as error:
+                problem = f"{preset.title}'s URL: {error.problem}"
+                self.report.fault(place, problem, "or give a url")
+        elif preset.own_url is not None:
+            problem = f"no url, and none of {preset.title}'s in that dialect is known"
+            self.report.fault(place, problem)
+        elif preset.word in presets():
+            problem = f"no url, and {preset.title} has none that is the same for all"
+            self.report.fault(place, problem)
+        else:
+            problem = f"no url, and '{printable(preset.word)}' is no known provider"
+            self.report.fault(place, problem, near(preset.word, self.words))
+        return None
+
+    def _lost_its_url(self) -> bool:
+        """It had a URL, or a provider with one, that is a fault already."""
+        places: tuple[Where, ...] = (
+            (*self.where, "url"),
+            ("providers", self.said.provider),
+        )
+        return any(self.report.at_fault(place) for place in places)
+
+    def _token(self) -> tuple[str | None, Where]:
+        return self.inherited("token", lambda access: access.token)
+
+    def _needs_no_key(self, at: Endpoint) -> bool:
+        return self.account.preset.keyless or endpoint.is_near(at.url)
+
+    def _warn_of_no_token(self) -> None:
+        token, place = self._token()
+        state = "missing" if token is None else "empty"
+        self.report.warn(place, f"the token is {state}; most providers want one")
+
+    def _sources(self) -> tuple[tuple[schema.Access, Where], ...]:
+        return (self.account.said, self.account.where), (self.said, self.where)
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        """The provider's, then the model's; the same name, in any case, once."""
+        merged: dict[str, tuple[str, str]] = {}
+        for access, _ in self._sources():
+            merged |= {name.lower(): (name, v) for name, v in access.headers.items()}
+        return tuple(merged.values())
+
+    def _patience(self) -> Patience:
+        usual = Patience()
+        whole, _ = self._http(lambda http: http.timeout_seconds)
+        connect, _ = self._http(lambda http: http.connect_timeout_seconds)
+        first, _ = self._http(lambda http: http.first_byte_timeout_seconds)
+        return Patience(
+            connect=connect or usual.connect,
+            first_byte=first or usual.first_byte,
+            silence=whole or usual.silence,
+            whole=whole or usual.whole,
+        )
+
+    def _tls(self) -> Tls:
+        ca_file, _ = self._http(lambda http: http.ca_file)
+        pair, _ = self._http(lambda http: http.client_cert)
+        folder = self.expansion.folder
+        return Tls(
+            str(folder / ca_file) if ca_file is not None else None,
+            str(folder / pair.cert) if pair is not None else None,
+            str(folder / pair.key) if pair is not None else None,
+        )
+
+    def _check_file(self, name: str, where: Where) -> None:
+        check_present(name, self.expansion.folder, where, self.report)
+
+    def _http(
+        self, pick: Callable[[schema.HttpClient], T | None], key: str = ""
+    ) -> tuple[T | None, Where]:
+        return self.inherited(
+            f"http_client_config.{key}", lambda access: pick(access.http_client_config)
+        )
+
+
+def unsendable(token: str) -> tuple[str, str]:
+    """Why a provider's key cannot go into a header, and what to do; or nothing."""
+    if token.lower().startswith("bearer "):
+        return "the token begins with 'Bearer'", "the proxy adds that word"
+    if not _HEADER_VALUE(token) or token.strip() != token:
+        return "cannot be sent: a line break, a character or a space at an end", ""
+    return "", ""
+
+
+def _header_problem(name: str, value: str) -> str:
+    if not _HEADER_NAME(name):
+        return "not a name that a header can have"
+    if name.lower() in _OURS:
+        return "the proxy sets this header itself"
+    if not _HEADER_VALUE(value) or value.strip() != value:
+        return "cannot be sent: a line break, a character or a space at an end"
+    return ""
