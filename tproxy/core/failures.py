@@ -52,6 +52,7 @@ def _upstream(status: int, code: str) -> Told:
 
 
 _FAILED = _upstream(502, "upstream_error")
+_CROWDED = _upstream(503, "no_candidate")
 _SILENT = _upstream(504, "upstream_timeout")
 _AUTH = _upstream(502, "upstream_auth_failed")
 _BILLING = _upstream(502, "upstream_billing")
@@ -65,6 +66,8 @@ _TOO_LONG = Told(400, "invalid_request_error", "context_length_exceeded")
 UNRESOLVED  = Failure("unresolved",  "the provider's name could not be resolved", _FAILED,   True,  True,  Rest.COUNTED, False)
 UNREACHABLE = Failure("unreachable", "the provider could not be reached",         _FAILED,   True,  True,  Rest.COUNTED, False)
 NO_CONNECT  = Failure("no_connect",  "the provider did not accept a connection in time", _SILENT, False, True, Rest.COUNTED, False)
+CROWDED     = Failure("crowded",     "all connections to the provider are in use",    _CROWDED,   True,  True,  Rest.NONE,    False)
+STALE       = Failure("stale",       "the provider had closed its connection",        _FAILED,    True,  True,  Rest.NONE,    True)
 TLS         = Failure("tls",         "no secure connection to the provider",      _FAILED,   False, True,  Rest.COUNTED, False)
 LOST        = Failure("lost",        "the connection was lost before an answer",  _FAILED,   True,  True,  Rest.COUNTED, True)
 FIRST_BYTE  = Failure("first_byte",  "the provider did not begin an answer in time", _SILENT, False, True, Rest.COUNTED, True)

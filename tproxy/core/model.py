@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 import attrs
+from attrs import validators
 
 from tproxy.core.quota import Pool
 from tproxy.core.secret import Secret
@@ -48,10 +49,39 @@ class Patience:
 
 
 @attrs.frozen
+class Limits:
+    """Bounds of the pool. A host is one origin with one set of TLS and proxy settings.
+
+    `max_idle_conns` bounds what is idle over all hosts together. `max_waiting_per_host`
+    bounds the queue for a connection; who comes to a full one is refused at once.
+    """
+
+    max_idle_conns: int = attrs.field(default=200, validator=validators.ge(0))
+    max_idle_conns_per_host: int = attrs.field(default=50, validator=validators.ge(0))
+    max_conns_per_host: int = attrs.field(default=100, validator=validators.gt(0))
+    idle_conn_timeout_seconds: float = attrs.field(
+        default=90.0, validator=validators.gt(0)
+    )
+    max_waiting_per_host: int = attrs.field(default=1000, validator=validators.ge(0))
+
+
+@attrs.frozen
+class Reach:
+    """How a provider is reached, beyond its URL and TLS settings.
+
+    `proxy` is `http://user:password@host:port`, credentials optional.
+    """
+
+    limits: Limits = Limits()
+    proxy: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
 class Upstream:
     """Where and how a model is asked.
 
-    `url` is the full endpoint. `headers` are the operator's own, sent as given.
+    `url` is the full endpoint. `headers` are the operator's own, sent as given; a key
+    may be among them.
     """
 
     url: str = attrs.field(repr=False)
@@ -60,6 +90,12 @@ class Upstream:
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     patience: Patience = Patience()
     tls: Tls = Tls()
+    reach: Reach = Reach()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """All that a provider might repeat and nobody else may see."""
+        return (self.token, *(Secret(value) for _, value in self.headers))
 
 
 @attrs.frozen

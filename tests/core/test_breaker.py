@@ -1,0 +1,155 @@
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tproxy.core.breaker import CLOSED, Breaker, BreakerPolicy
+from tproxy.core.failures import Rest
+
+POLICY = BreakerPolicy(threshold=3, first_rest=10.0, max_rest=60.0)
+
+
+def failing(times: int, breaker: Breaker = CLOSED, now: float = 0.0) -> Breaker:
+    for _ in range(times):
+        breaker = breaker.failed(Rest.COUNTED, now, POLICY)
+    return breaker
+
+
+def opened(now: float = 0.0) -> Breaker:
+    return failing(POLICY.threshold, now=now)
+
+
+def probing(now: float = 10.0) -> Breaker:
+    return opened().asked(now, POLICY)
+
+
+def test_failures_in_a_row_open_it() -> None:
+    assert failing(2).resting_for(0.0) == 0.0
+    assert failing(3).resting_for(0.0) == 10.0
+    assert failing(3).resting_for(4.0) == 6.0
+
+
+def test_a_success_between_them_starts_the_row_anew() -> None:
+    breaker = failing(2).succeeded()
+
+    assert failing(2, breaker).resting_for(0.0) == 0.0
+
+
+def test_what_will_not_mend_within_seconds_opens_it_at_once() -> None:
+    assert CLOSED.failed(Rest.AT_ONCE, 5.0, POLICY).resting_for(5.0) == 10.0
+
+
+def test_what_says_nothing_of_health_changes_nothing() -> None:
+    breaker = failing(2)
+
+    assert breaker.failed(Rest.NONE, 0.0, POLICY) == breaker
+    assert breaker.excused() == breaker
+    assert opened().failed(Rest.NONE, 0.0, POLICY) == opened()
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "rest"),
+    [
+        ("closed", 0.0, 0.0),
+        ("open", 0.0, 10.0),
+        ("open", 9.0, 1.0),
+        ("half-open", 10.0, 0.0),
+        ("half-open", 99.0, 0.0),
+        ("probing", 10.0, 10.0),
+        ("probing", 15.0, 5.0),
+        ("probe vanished", 20.0, 0.0),
+    ],
+)
+def test_a_state_lets_requests_through_or_not(
+    state: str, now: float, rest: float
+) -> None:
+    breaker = {
+        "closed": CLOSED,
+        "open": opened(),
+        "half-open": opened(),
+        "probing": probing(),
+        "probe vanished": probing(),
+    }[state]
+
+    assert breaker.resting_for(now) == rest
+
+
+def test_a_probe_that_succeeds_closes_it() -> None:
+    assert probing().succeeded() == CLOSED
+
+
+def test_a_probe_that_fails_opens_it_for_twice_as_long() -> None:
+    rests = []
+    breaker, now = opened(), 0.0
+    for _ in range(5):
+        rests.append(breaker.resting_for(now))
+        now += rests[-1]
+        breaker = breaker.asked(now, POLICY).failed(Rest.COUNTED, now, POLICY)
+
+    assert rests == [10.0, 20.0, 40.0, 60.0, 60.0]
+
+
+def test_a_probe_that_tells_nothing_makes_room_for_another() -> None:
+    assert probing().resting_for(11.0) > 0
+    assert probing().excused().resting_for(11.0) == 0.0
+    assert probing().failed(Rest.NONE, 11.0, POLICY).resting_for(11.0) == 0.0
+
+
+def test_closed_it_needs_no_probe() -> None:
+    assert CLOSED.asked(0.0, POLICY) == CLOSED
+    assert failing(2).asked(0.0, POLICY).resting_for(0.0) == 0.0
+
+
+def test_a_burst_of_failures_under_way_counts_once() -> None:
+    burst = failing(50, opened())
+
+    assert burst == opened()
+    assert failing(50, burst, now=12.0).resting_for(12.0) == 0.0
+
+
+def test_a_success_sent_before_it_opened_does_not_close_it() -> None:
+    assert opened().succeeded() == opened()
+
+
+def test_one_asked_all_the_same_while_it_rests_is_heard() -> None:
+    asked = opened().asked(5.0, POLICY)
+
+    assert asked.succeeded() == CLOSED
+    again = asked.failed(Rest.COUNTED, 6.0, POLICY)
+    assert again.resting_for(6.0) == 20.0
+    assert again.failed(Rest.COUNTED, 6.0, POLICY) == again  # another of the same burst
+
+
+STEPS = st.tuples(
+    st.sampled_from(["asked", "succeeded", "excused", *Rest]),
+    st.floats(0, 100, allow_nan=False),
+)
+
+
+@given(st.lists(STEPS, max_size=40))
+def test_nothing_is_banned_for_good(steps: list[tuple[str | Rest, float]]) -> None:
+    breaker, now = CLOSED, 1.0
+    for step, passed in steps:
+        now += passed
+        match step:
+            case "asked":
+                breaker = breaker.asked(now, POLICY)
+            case "succeeded":
+                breaker = breaker.succeeded()
+            case "excused":
+                breaker = breaker.excused()
+            case Rest():
+                breaker = breaker.failed(step, now, POLICY)
+
+        assert 0.0 <= breaker.resting_for(now) <= POLICY.max_rest
+        after = now + POLICY.max_rest + 1e-6
+        assert breaker.resting_for(after) == 0.0
+        assert breaker.asked(after, POLICY).succeeded() == CLOSED
+
+
+def test_rests_stay_finite_however_often_it_opens() -> None:
+    breaker = attrs.evolve(opened(), openings=10_000)
+
+    again = breaker.asked(0.0, POLICY).failed(Rest.COUNTED, 0.0, POLICY)
+
+    assert again.resting_for(0.0) == POLICY.max_rest

@@ -1,0 +1,274 @@
+"""Ports that do as a test tells them, and a loop on which waiting takes no time."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from tproxy.core.failures import Failure
+from tproxy.core.model import Patience, Upstream
+from tproxy.core.quota import Pool, Room
+from tproxy.core.state import Denial, Lease, LeaseId
+from tproxy.core.upstream import Broken, UpstreamHead, UpstreamReply, UpstreamRequest
+
+T = TypeVar("T")
+
+
+class _NeverWaits(selectors.SelectSelector):
+    """Nothing to read means that the time being waited for has come."""
+
+    skipped = 0.0
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "everybody waits, and nothing will happen"
+            self.skipped += timeout
+        return ready
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._waits = _NeverWaits()
+        super().__init__(self._waits)
+
+    def time(self) -> float:
+        return self._waits.skipped
+
+
+def in_no_time(test: Coroutine[Any, Any, T]) -> T:
+    """Run `test` on a loop whose clock jumps to whatever is waited for.
+
+    For fakes only: with real sockets or threads the clock would run ahead of them.
+    Nothing the test started may be left.
+    """
+
+    async def whole() -> T:
+        result = await test
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
+        return result
+
+    with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+        return runner.run(whole())
+
+
+class LoopClock:
+    """`core.state.Clock` as the loop of `in_no_time` has it."""
+
+    def wall(self) -> float:
+        return 1_750_000_000.0 + self.steady()
+
+    def steady(self) -> float:
+        try:
+            return asyncio.get_running_loop().time()
+        except RuntimeError:  # it is yet to run
+            return 0.0
+
+
+@attrs.define
+class FakeClock:
+    """`core.state.Clock` that stands still until it is moved."""
+
+    now: float = 1_000.0
+    epoch: float = 1_750_000_000.0
+
+    def wall(self) -> float:
+        return self.epoch + self.now
+
+    def steady(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@attrs.define(eq=False)
+class Gate:
+    """Holds up the call of a port named `at` for ever, and tells that it is there."""
+
+    at: str = ""
+    reached: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    async def passing(self, place: str) -> None:
+        await asyncio.sleep(0)  # any port may let others run
+        if place == self.at:
+            self.reached.set()
+            await asyncio.Event().wait()
+
+
+@attrs.define(eq=False)
+class FakeQuotas:
+    """`core.state.QuotaStore` that admits all, but as often as `denials` has a wait.
+
+    All by pool name. `free_in` is what `waits` tells; a rest adds to it.
+    """
+
+    gate: Gate = attrs.field(factory=Gate)
+    denials: dict[str, list[float]] = attrs.field(factory=dict)
+    free_in: dict[str, float] = attrs.field(factory=dict)
+    left: Room | None = None
+    reserved: list[Lease] = attrs.field(factory=list)
+    settled: list[str] = attrs.field(factory=list)
+    released: list[str] = attrs.field(factory=list)
+    rests: list[tuple[str, float | None]] = attrs.field(factory=list)
+
+    async def reserve(self, pools: Sequence[Pool]) -> Lease | Denial:
+        await self.gate.passing("quotas.reserve")
+        for pool in pools:
+            if self.denials.get(pool.name):
+                return Denial(pool.name, "minute", self.denials[pool.name].pop(0))
+        lease = Lease(LeaseId(len(self.reserved)), tuple(pools), self.left)
+        self.reserved.append(lease)
+        return lease
+
+    async def settle(self, lease: Lease) -> None:
+        await self.gate.passing("quotas.settle")
+        self.settled.append(lease.pools[0].name)
+
+    async def release(self, lease: Lease) -> None:
+        await self.gate.passing("quotas.release")
+        self.released.append(lease.pools[0].name)
+
+    async def rest(self, pool: Pool, seconds: float | None) -> float:
+        await self.gate.passing("quotas.rest")
+        self.rests.append((pool.name, seconds))
+        self.free_in[pool.name] = 1.0 if seconds is None else seconds
+        return self.free_in[pool.name]
+
+    async def waits(self, pools: Sequence[Sequence[Pool]]) -> list[float]:
+        await self.gate.passing("quotas.waits")
+        return [
+            max((self.free_in.get(pool.name, 0.0) for pool in group), default=0.0)
+            for group in pools
+        ]
+
+    async def room(self, pools: Sequence[Pool]) -> Room | None:
+        return self.left
+
+
+@attrs.define(eq=False)
+class FakeBreakers:
+    """`core.state.Breakers`. By model: rests now, and rests that failures open."""
+
+    gate: Gate = attrs.field(factory=Gate)
+    rests: dict[str, float] = attrs.field(factory=dict)
+    opens: dict[str, float] = attrs.field(factory=dict)
+    told: list[tuple[str, str]] = attrs.field(factory=list)
+
+    async def resting(self, models: Sequence[str]) -> list[float]:
+        await self.gate.passing("breakers.resting")
+        return [self.rests.get(model, 0.0) for model in models]
+
+    async def asked(self, model: str) -> None:
+        await self.gate.passing("breakers.asked")
+        self.told.append((model, "asked"))
+
+    async def succeeded(self, model: str) -> None:
+        await self.gate.passing("breakers.succeeded")
+        self.told.append((model, "succeeded"))
+
+    async def failed(self, model: str, failure: Failure) -> None:
+        await self.gate.passing("breakers.failed")
+        self.told.append((model, failure.name))
+        if model in self.opens:
+            self.rests[model] = self.opens[model]
+
+    async def excused(self, model: str) -> None:
+        await self.gate.passing("breakers.excused")
+        self.told.append((model, "excused"))
+
+
+@attrs.frozen
+class Silence:
+    """Nothing comes, and nothing ends."""
+
+
+@attrs.frozen
+class Script:
+    """What one exchange brings: a head, then reads. A `Broken` among them is raised."""
+
+    reads: Sequence[bytes | Broken | Silence] = ()
+    status: int = 200
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+Act = Script | Broken | Silence
+
+
+@attrs.frozen
+class _Reply:
+    _script: Script
+    _gate: Gate
+    _unread: set[object]
+
+    @property
+    def head(self) -> UpstreamHead:
+        return UpstreamHead(self._script.status, self._script.headers)
+
+    @property
+    async def body(self) -> AsyncGenerator[bytes, None]:
+        reading = object()
+        self._unread.add(reading)
+        try:
+            for number, read in enumerate(self._script.reads):
+                await self._gate.passing(f"read {number}")
+                match read:
+                    case Broken():
+                        raise read
+                    case Silence():
+                        await asyncio.Event().wait()
+                    case _:
+                        yield read
+        finally:
+            self._unread.discard(reading)
+
+
+@attrs.define(eq=False)
+class FakeTransport:
+    """`core.upstream.Transport` by script: host names to acts, one for each request.
+
+    The last act goes for all further requests too. `under_way` is empty once every
+    exchange and every body in it has been closed by whoever opened it.
+    """
+
+    acts: Mapping[str, Sequence[Act]]
+    gate: Gate = attrs.field(factory=Gate)
+    asked: list[str] = attrs.field(factory=list)
+    requests: list[UpstreamRequest] = attrs.field(factory=list)
+    patience: list[Patience] = attrs.field(factory=list)
+    under_way: set[object] = attrs.field(factory=set)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+    @asynccontextmanager
+    async def open(
+        self, request: UpstreamRequest, upstream: Upstream, patience: Patience
+    ) -> AsyncIterator[UpstreamReply]:
+        host = urlsplit(request.url).hostname or ""
+        acts = self.acts[host]
+        act = acts[min(self.asked.count(host), len(acts) - 1)]
+        self.asked.append(host)
+        self.requests.append(request)
+        self.patience.append(patience)
+        exchange = object()
+        self.under_way.add(exchange)
+        try:
+            await self.gate.passing("transport.open")
+            if isinstance(act, Broken):
+                raise act
+            if isinstance(act, Silence):
+                await asyncio.Event().wait()
+                raise AssertionError
+            yield _Reply(act, self.gate, self.under_way)
+        finally:
+            self.under_way.discard(exchange)

@@ -1,0 +1,1 @@
+"""Credentials for providers. A signed request exists only on its way out."""

@@ -1,0 +1,195 @@
+"""A chat completion request: what the client asked, parsed once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import attrs
+
+from tproxy.core import document, tokens
+from tproxy.core.document import Document
+from tproxy.core.errors import InvalidRequest
+from tproxy.core.model import Capability
+
+T = TypeVar("T")
+
+_OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
+_MOST_TOKENS = 1 << 53  # a larger number is no number of tokens
+_MEDIA = frozenset({"input_audio", "audio_url", "video_url", "file"})
+_SAID_BESIDE = ("tool_calls", "function_call", "reasoning_content")  # the content
+_SAID_AROUND = ("tools", "functions", "response_format")  # the messages
+
+
+@attrs.frozen
+class ChatRequest:
+    """What selection and relay need to know; the rest stays in `document`, untouched.
+
+    `model` is None where the client named none. `text_bytes` is the UTF-8 length of
+    what the model reads as text: contents, tool calls, tools and schemas; pictures and
+    other media are counted in `media`. `output_tokens` is the most the client wants
+    back; None if it did not say.
+    """
+
+    document: Document = attrs.field(repr=False)
+    model: str | None
+    stream: bool
+    needs: frozenset[Capability]
+    text_bytes: int
+    media: int
+    output_tokens: int | None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Estimated, see `core.tokens`."""
+        return tokens.estimate(self.text_bytes, self.media)
+
+    def naming(self, model: str) -> bytes:
+        """The body as received, with `model` in the place of the client's."""
+        if model == self.model:
+            return self.document.text.encode()
+        return self.document.replaced("model", model)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> ChatRequest:
+        """Read a body in OpenAI's chat completion format.
+
+        Checks only the fields tproxy acts on; the provider judges the rest.
+
+        Raises:
+            InvalidRequest: not a JSON object, or a field is unusable; `param` names it.
+        """
+        try:
+            body = document.parse(raw)
+        except document.Malformed as error:
+            raise InvalidRequest(message=str(error)) from None
+        values = body.values
+        text = pictures = media = 0
+        for index, message in enumerate(_messages(values)):
+            try:
+                said, seen, other = _weigh(message)
+            except _Wrong as wrong:
+                raise _bad(f"messages[{index}]{wrong.at}", wrong.problem) from None
+            text, pictures, media = text + said, pictures + seen, media + other
+        for name in _SAID_AROUND:
+            if values.get(name):
+                start, end = body.spans[name]
+                text += _size(body.text[start:end])
+        return cls(
+            document=body,
+            model=_typed(values, "model", str),
+            stream=_typed(values, "stream", bool) or False,
+            needs=_needs(values, pictures > 0),
+            text_bytes=text,
+            media=pictures + media,
+            output_tokens=_output_tokens(values),
+        )
+
+
+def _messages(values: Mapping[str, object]) -> list[object]:
+    messages = values.get("messages")
+    if messages is None:
+        raise _bad("messages", "is required")
+    if not isinstance(messages, list):
+        raise _bad("messages", "must be an array")
+    if not messages:
+        raise _bad("messages", "must not be empty")
+    return messages
+
+
+@attrs.frozen
+class _Wrong(Exception):
+    """What is wrong with a message, and where in it."""
+
+    at: str
+    problem: str
+
+
+def _weigh(message: object) -> tuple[int, int, int]:
+    """Bytes of text, pictures and other media in one message."""
+    if not isinstance(message, dict):
+        raise _Wrong("", "must be an object")
+    if not isinstance(message.get("role"), str):
+        raise _Wrong(".role", "must be a string")
+    text = pictures = media = 0
+    match message.get("content"):
+        case str(content):
+            text = _size(content)
+        case list(parts):
+            for index, part in enumerate(parts):
+                kind = part.get("type") if isinstance(part, dict) else None
+                if not isinstance(kind, str):
+                    at = f".content[{index}]"
+                    raise _Wrong(at, "must be an object with a type")
+                if kind == "image_url":
+                    pictures += 1
+                elif kind in _MEDIA:
+                    media += 1
+                else:
+                    text += _texts(part)
+        case None:
+            pass
+        case _:
+            raise _Wrong(".content", "must be a string or an array of parts")
+    if len(message) > 2:
+        text += sum(_texts(message.get(name)) for name in _SAID_BESIDE)
+    return text, pictures, media
+
+
+def _texts(value: object) -> int:
+    """Bytes of all strings within `value`, those that name a type left out."""
+    if isinstance(value, str):
+        return _size(value)
+    if isinstance(value, dict):
+        return sum(_texts(inner) for name, inner in value.items() if name != "type")
+    if isinstance(value, list):
+        return sum(map(_texts, value))
+    return 0
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _needs(values: Mapping[str, object], sees: bool) -> frozenset[Capability]:
+    needs = []
+    if _typed(values, "tools", list) or _typed(values, "functions", list):
+        needs.append(Capability.TOOLS)
+    if sees:
+        needs.append(Capability.VISION)
+    form = _typed(values, "response_format", dict)
+    if form is not None and form.get("type") == "json_schema":
+        needs.append(Capability.JSON_SCHEMA)
+    if (_typed(values, "reasoning_effort", str) or "none") != "none":
+        needs.append(Capability.REASONING)
+    return frozenset(needs) if needs else _NOTHING
+
+
+_NOTHING: frozenset[Capability] = frozenset()
+_SPOKEN = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
+
+
+def _typed(values: Mapping[str, object], name: str, kind: type[T]) -> T | None:
+    """The value of an optional field. A null is as good as none, but for `model`."""
+    value = values.get(name)
+    if value is None and (name != "model" or name not in values):
+        return None
+    if type(value) is not kind:
+        raise _bad(name, f"must be {_SPOKEN[kind]}")
+    return value
+
+
+def _output_tokens(values: Mapping[str, object]) -> int | None:
+    most = None
+    for name in _OUTPUT_FIELDS:
+        value = values.get(name)
+        if value is None:
+            continue
+        if type(value) is not int or not 0 <= value <= _MOST_TOKENS:
+            raise _bad(name, "must be a whole number of tokens")
+        most = value if most is None else most
+    return most
+
+
+def _bad(param: str, problem: str) -> InvalidRequest:
+    return InvalidRequest(message=f"{param} {problem}.", param=param)

@@ -1,0 +1,175 @@
+"""A JSON object as received: its values, and where each stands in the text.
+
+Parsing once and remembering positions lets one value be replaced without touching any
+other byte: no key is reordered, no number reformatted, nothing unknown is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+MAX_DEPTH = 64  # of nesting, the body itself being 1
+_MAX_NUMBER = 500  # characters; nobody means a longer number
+
+_BLANK = re.compile(r"[ \t\n\r]*").match
+_OPENING = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*(\}[ \t\n\r]*)?").match
+_PLAIN_KEY = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
+_MARK = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*").match
+
+
+class Malformed(ValueError):
+    """Not an acceptable JSON object. The text is a sentence fit for the client."""
+
+
+@attrs.frozen
+class Document:
+    """`values` by key; `spans` are the values' positions in `text`, in characters."""
+
+    text: str = attrs.field(repr=False)
+    values: Mapping[str, object] = attrs.field(repr=False)
+    spans: Mapping[str, tuple[int, int]] = attrs.field(repr=False)
+
+    def replaced(self, key: str, value: str) -> bytes:
+        """The text with `key` set to the string `value`, all else as it was."""
+        said = json.dumps(value)
+        span = self.spans.get(key)
+        if span is None:
+            start = end = self.text.index("{") + 1
+            said = f"{json.dumps(key)}:{said}" + ("," if self.values else "")
+        else:
+            start, end = span
+        return f"{self.text[:start]}{said}{self.text[end:]}".encode()
+
+
+def parse(raw: bytes) -> Document:
+    """Read `raw` as one JSON object.
+
+    Stricter than `json.loads`, so that what we act on is what the provider reads: UTF-8
+    only, no key twice at any depth, no NaN or Infinity, no nesting beyond `MAX_DEPTH`,
+    no numbers of absurd length.
+
+    Raises:
+        Malformed: anything else; the message says what, and quotes nothing.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("The body is not UTF-8.") from None
+    try:
+        document = _read(text)
+    except Malformed:
+        raise
+    except RecursionError:
+        raise _too_deep() from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise Malformed(f"The body is not valid JSON: see {place}.") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(document.values):
+        raise _too_deep()
+    return document
+
+
+def _read(text: str) -> Document:
+    opening = _OPENING(text)
+    if opening is None:
+        _DECODER.decode(text)  # says what is wrong, unless it is valid and no object
+        raise Malformed("The body is not a JSON object.")
+    values: dict[str, object] = {}
+    spans: dict[str, tuple[int, int]] = {}
+    at, mark = opening.end(), "}" if opening[1] else ","
+    while mark == ",":
+        plain = _PLAIN_KEY(text, at)
+        key, start = (plain[1], plain.end()) if plain else _escaped_key(text, at)
+        if key in values:
+            raise _twice()
+        values[key], end = _DECODER.raw_decode(text, start)
+        spans[key] = (start, end)
+        found = _MARK(text, end)
+        if found is None:
+            raise json.JSONDecodeError("expected ',' or '}'", text, end)
+        at, mark = found.end(), found[1]
+    if at != len(text):
+        raise json.JSONDecodeError("text after the object", text, at)
+    return Document(text, values, spans)
+
+
+def _escaped_key(text: str, at: int) -> tuple[str, int]:
+    """A key with escapes in it, and the position of its value."""
+    if text[at : at + 1] != '"':
+        raise json.JSONDecodeError("expected a key", text, at)
+    key, at = _DECODER.raw_decode(text, at)
+    at = _end_of_blank(text, at)
+    if text[at : at + 1] != ":":
+        raise json.JSONDecodeError("expected ':'", text, at)
+    return key, _end_of_blank(text, at + 1)
+
+
+def _end_of_blank(text: str, at: int) -> int:
+    blank = _BLANK(text, at)
+    return at if blank is None else blank.end()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise _twice()
+    return values
+
+
+def _constant(name: str) -> None:
+    raise Malformed(f"The body holds {name}, which is not JSON.")
+
+
+def _integer(digits: str) -> int:
+    return int(_short(digits))
+
+
+def _float(digits: str) -> float:
+    return float(_short(digits))
+
+
+def _short(digits: str) -> str:
+    if len(digits) > _MAX_NUMBER:
+        raise Malformed("The body holds a number of absurd length.")
+    return digits
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_constant=_constant,
+    parse_int=_integer,
+    parse_float=_float,
+)
+
+
+def _twice() -> Malformed:
+    return Malformed("The body has a key twice in one object.")
+
+
+def _too_deep() -> Malformed:
+    return Malformed("The body is nested too deeply.")
+
+
+def _is_deep(values: Mapping[str, object]) -> bool:
+    level: list[object] = [values]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in _members(outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()

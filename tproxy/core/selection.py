@@ -1,0 +1,64 @@
+"""Choosing among candidates, as values."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+from tproxy.core.chat import ChatRequest
+from tproxy.core.model import Model
+
+
+@attrs.frozen
+class Candidate:
+    """A model and what is known of it at this moment.
+
+    `free_in`: seconds until its quotas have room, 0 if they do. `resting_for`: seconds
+    until its breaker lets a request through, 0 if it does. `turn` grows with each use
+    of any model; the smallest is the longest idle.
+    """
+
+    model: Model
+    free_in: float = 0.0
+    resting_for: float = 0.0
+    turn: int = 0
+
+
+class Why(enum.Enum):
+    """Why a candidate is passed over."""
+
+    UNSUPPORTED = "cannot be served by this version"
+    NOT_ALLOWED = "not for this client"
+    TOO_LONG = "request too long"
+    INCAPABLE = "lacks a capability"
+    QUOTA = "quota spent"
+    RESTING = "resting after failures"
+
+
+@attrs.frozen
+class Exclusion:
+    """A candidate passed over. `wait`: seconds until that changes, if it will."""
+
+    model: Model
+    why: Why
+    detail: str
+    wait: float | None = None
+
+
+@attrs.frozen
+class Selection:
+    """Candidates in the order to ask them, and those passed over."""
+
+    ranked: tuple[Candidate, ...]
+    excluded: tuple[Exclusion, ...] = ()
+
+
+class Strategy(Protocol):
+    """An order among eligible candidates, best first. Pure, so a test is a table."""
+
+    def rank(
+        self, chat: ChatRequest, candidates: Sequence[Candidate]
+    ) -> tuple[Candidate, ...]: ...

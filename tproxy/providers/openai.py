@@ -1,0 +1,284 @@
+"""OpenAI's own dialect, spoken by OpenAI, Groq, OpenRouter and many more.
+
+Bytes go through as they are; this file judges them. Source: OpenAI API reference,
+"Chat"; what compatible providers do otherwise is noted where it is met.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+import attrs
+
+from tproxy.core import failures, sse
+from tproxy.core.chat import ChatRequest
+from tproxy.core.errors import UpstreamFailed
+from tproxy.core.failures import Failure
+from tproxy.core.model import Model
+from tproxy.core.upstream import (
+    ProviderAdapter,
+    Reply,
+    StreamReader,
+    UpstreamHead,
+    UpstreamRequest,
+    Usage,
+)
+from tproxy.providers import complaint
+
+# An answer may end for these reasons without a word, and honestly so: the budget went
+# into thinking, or a filter took it. `model_length` is Mistral's, `sensitive` Z.ai's.
+_HONEST_SILENCE = (
+    *("length", "model_length", "content_filter", "sensitive"),
+    *("tool_calls", "function_call"),
+)
+# And these are no ends but breakdowns: DeepSeek's, Z.ai's and several providers'.
+_BREAKDOWNS = {
+    "insufficient_system_resource": failures.OVERLOADED,
+    "network_error": failures.SERVER,
+    "error": failures.SERVER,
+}
+# An event of comments and one chunk; and what makes a chunk worth a closer look.
+_CHUNK = re.compile(rb"(?::.*+\n)*+data: ?\{.*+(?<=\})\n\n").fullmatch
+_NOTABLE = re.compile(rb'"(?:error"|finish_reason"\s*:\s*"|usage"\s*:\s*\{)').search
+
+
+@attrs.frozen
+class OpenAI:
+    """The `core.upstream.ProviderAdapter` of this dialect."""
+
+    def build_request(self, chat: ChatRequest, model: Model) -> UpstreamRequest:
+        accept = "text/event-stream" if chat.stream else "application/json"
+        return UpstreamRequest(
+            method="POST",
+            url=model.upstream.url,
+            headers=(
+                ("Content-Type", "application/json"),
+                ("Accept", accept),
+                *model.upstream.headers,
+            ),
+            body=chat.naming(model.upstream_name),
+        )
+
+    def parse_response(self, head: UpstreamHead, body: bytes, model: Model) -> Reply:
+        # OpenRouter and DeepSeek send blank lines while the model works; strip them
+        # for reading only.
+        if not body.strip():
+            raise _failed(failures.EMPTY, model, "no body")
+        said = _parsed(body)
+        if _is_error(said):
+            raise complaint.read(None, head.headers, body, model)
+        if not isinstance(said, dict):
+            raise _failed(failures.MALFORMED, model, "no JSON object")
+        choices = _choices(said)
+        for choice in choices:
+            fault = _breakdown(choice, model)
+            if fault is not None:
+                raise fault
+        if not any(_says_something(choice) for choice in choices):
+            raise _failed(failures.EMPTY, model, "no content in any choice")
+        return Reply(body, _usage(said))
+
+    def parse_error(
+        self, head: UpstreamHead, body: bytes, model: Model
+    ) -> UpstreamFailed:
+        return complaint.read(head.status, head.headers, body, model)
+
+    def stream_reader(self, head: UpstreamHead, model: Model) -> StreamReader:
+        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind.endswith("json"):
+            return _NoStream(self, head, model)
+        if kind in ("text/html", "application/xml"):
+            raise _failed(failures.MALFORMED, model, f"a stream of type {kind}")
+        return PassThrough(model)
+
+
+@attrs.define
+class PassThrough:
+    """The `core.upstream.StreamReader` of this dialect: hands on whole events.
+
+    Their bytes stay as they are. Until content has begun each is parsed; from then on
+    only those that look like an error, an end, usage, or unlike a chunk.
+    """
+
+    _model: Model
+    begun: bool = attrs.field(default=False, init=False)
+    failure: UpstreamFailed | None = attrs.field(default=None, init=False)
+    usage: Usage | None = attrs.field(default=None, init=False)
+    _cutter: sse.Cutter = attrs.field(factory=sse.Cutter, init=False)
+    _ended: bool = attrs.field(default=False, init=False)  # [DONE] or a finish reason
+
+    def feed(self, data: bytes) -> bytes:
+        if self.failure is not None:
+            return b""
+        ready = self._take(self._cutter.feed(data))
+        if self._cutter.overlong and self.failure is None:
+            self.failure = _failed(failures.MALFORMED, self._model, "an endless event")
+        return ready
+
+    def close(self) -> bytes:
+        if self.failure is not None:
+            return b""
+        rest = self._cutter.rest()
+        # The blank line after the last event may be missing, half an event may not.
+        ready = self._take(rest, last=True)
+        self.failure = self._verdict()
+        return ready
+
+    def _verdict(self) -> UpstreamFailed | None:
+        """What is wrong with the stream as a whole, now that it has ended."""
+        if self.failure is not None:
+            return self.failure
+        if not self._ended:
+            return _failed(failures.EARLY_END, self._model, "no finish reason")
+        if not self.begun:
+            return _failed(failures.EMPTY, self._model, "no content")
+        return None
+
+    def _take(self, whole: bytes, *, last: bool = False) -> bytes:
+        """Go through `whole` event by event, up to the first that is an error."""
+        ready = []
+        for raw in sse.split(whole):
+            if not (self.begun and _is_plain(raw)):
+                self.failure = self._fault(raw, last=last)
+                if self.failure is not None:
+                    break
+            ready.append(raw)
+        return b"".join(ready)
+
+    def _fault(self, raw: bytes, *, last: bool) -> UpstreamFailed | None:
+        """Note what an event says; return what is wrong with it."""
+        event = sse.read(raw)
+        data = event.data
+        if data is None and raw.lstrip().startswith((b"{", b"[")):
+            data = raw  # an error's body where an event was due
+        if data is None:
+            return None
+        if data.strip() == b"[DONE]":
+            self._ended = True
+            return None
+        said = _parsed(data)
+        self.usage = _usage(said) or self.usage
+        if event.name == b"error" or _is_error(said):
+            return complaint.read(None, {}, data, self._model)
+        if not isinstance(said, dict):
+            row = failures.EARLY_END if last else failures.MALFORMED
+            return _failed(row, self._model, "an event that is no JSON object")
+        choices = _choices(said)
+        for choice in choices:
+            fault = _breakdown(choice, self._model)
+            if fault is not None:
+                return fault
+        self._ended = self._ended or any(c.get("finish_reason") for c in choices)
+        self.begun = self.begun or any(map(_says_something, choices))
+        return None
+
+
+@attrs.define
+class _NoStream:
+    """One JSON object where a stream was asked for: an error in disguise, as a rule."""
+
+    _adapter: OpenAI
+    _head: UpstreamHead
+    _model: Model
+    begun: ClassVar[bool] = False
+    usage: ClassVar[Usage | None] = None
+    failure: UpstreamFailed | None = attrs.field(default=None, init=False)
+    _body: bytearray = attrs.field(factory=bytearray, init=False)
+
+    def feed(self, data: bytes) -> bytes:
+        if len(self._body) <= sse.MAX_EVENT:
+            self._body += data
+        return b""
+
+    def close(self) -> bytes:
+        try:
+            self._adapter.parse_response(self._head, bytes(self._body), self._model)
+        except UpstreamFailed as error:
+            self.failure = error
+        else:
+            self.failure = _failed(failures.MALFORMED, self._model, "not streamed")
+        return b""
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether an event is a chunk like most, that needs no parsing."""
+    return _CHUNK(raw) is not None and b'"choices"' in raw and _NOTABLE(raw) is None
+
+
+def _parsed(data: bytes) -> object:
+    """The JSON value in a body or an event; None where there is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_error(said: object) -> bool:
+    """OpenAI's shape, also in an array; vLLM's and Mistral's; or no completion."""
+    if not isinstance(said, dict):
+        return isinstance(said, list)
+    if said.get("error") or said.get("object") == "error":
+        return True
+    return "choices" not in said and any(
+        said.get(name) for name in ("detail", "message", "msg", "errors")
+    )
+
+
+def _choices(said: Mapping[str, object]) -> list[Mapping[str, object]]:
+    choices = said.get("choices")
+    if not isinstance(choices, list):
+        return []
+    return [choice for choice in choices if isinstance(choice, dict)]
+
+
+def _breakdown(choice: Mapping[str, object], model: Model) -> UpstreamFailed | None:
+    """An error within a choice, as OpenRouter sends it, or told as a finish reason."""
+    if choice.get("error"):
+        body = json.dumps({"error": choice["error"]}).encode()
+        return complaint.read(None, {}, body, model)
+    finish = choice.get("finish_reason")
+    row = _BREAKDOWNS.get(finish) if isinstance(finish, str) else None
+    return None if row is None else _failed(row, model, f"finish reason {finish}")
+
+
+def _says_something(choice: Mapping[str, object]) -> bool:
+    """Whether a choice, or its delta, carries anything but a role, or need not."""
+    finish = choice.get("finish_reason")
+    if choice.get("text") or (isinstance(finish, str) and finish in _HONEST_SILENCE):
+        return True
+    # Perplexity sends both, the delta empty where the answer is not streamed.
+    return any(_has_content(choice.get(name)) for name in ("delta", "message"))
+
+
+def _has_content(said: object) -> bool:
+    return isinstance(said, dict) and any(
+        value for name, value in said.items() if name not in ("role", "token_id")
+    )
+
+
+def _usage(said: object) -> Usage | None:
+    """As OpenAI gives it, or Groq, within `x_groq` of a stream's last chunk."""
+    if not isinstance(said, dict):
+        return None
+    groq = said.get("x_groq")
+    usage = said.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+    if not isinstance(usage, dict):
+        return None
+    counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (c if isinstance(c, int) and c >= 0 else 0 for c in counts)
+    return Usage(prompt, completion)
+
+
+def _failed(failure: Failure, model: Model, detail: str) -> UpstreamFailed:
+    return UpstreamFailed(
+        message=f"{model.name}: {failure.said}.",
+        failure=failure,
+        model=model.name,
+        detail=detail,
+    )
+
+
+ADAPTER: Final[ProviderAdapter] = OpenAI()

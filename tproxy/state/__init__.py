@@ -1,0 +1,1 @@
+"""What is remembered between requests, behind the ports of `core.state`."""
