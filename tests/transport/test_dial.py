@@ -1,0 +1,113 @@
+"""Names and addresses: what cannot be reached is said, a bad address is survived."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.transport.scripted import OK, PATIENT, always, ask, provider, run, upstream
+from tproxy.core import failures
+from tproxy.core.model import Patience
+from tproxy.core.upstream import Broken
+from tproxy.transport import dial
+from tproxy.transport.pooled import PooledTransport
+
+_V4, _V6, _TCP = socket.AF_INET, socket.AF_INET6, socket.SOCK_STREAM
+
+
+def address(port: int) -> dial._Address:
+    return (_V4, _TCP, 0, "", ("127.0.0.1", port))
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
+@contextlib.contextmanager
+def hole() -> Iterator[int]:
+    """A port where connecting neither succeeds nor fails: its queue is full."""
+    with contextlib.ExitStack() as held:
+        listening = held.enter_context(
+            socket.create_server(("127.0.0.1", 0), backlog=0)
+        )
+        port = listening.getsockname()[1]
+        for _ in range(4):
+            sock = held.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+def test_a_name_that_does_not_resolve(loop: str) -> None:
+    async def main() -> None:
+        with pytest.raises(Broken) as broken:
+            async with PooledTransport().open(ask(url), upstream(), PATIENT):
+                pass
+        assert broken.value.failure is failures.UNRESOLVED
+
+    url = f"http://{'x' * 64}.invalid/"  # a label this long is asked of nobody
+    run(loop, main())
+
+
+def test_a_connection_that_does_not_come_is_given_up(loop: str) -> None:
+    async def main(port: int) -> None:
+        request = ask(f"http://127.0.0.1:{port}")
+        with pytest.raises(Broken, match="not in time: connecting") as broken:
+            async with PooledTransport().open(request, upstream(), Patience(0.1)):
+                pass
+        assert broken.value.failure is failures.NO_CONNECT
+
+    with hole() as port:
+        run(loop, main(port))
+
+
+def test_the_next_address_is_tried(loop: str) -> None:
+    """At once after a refusal, and beside one that keeps silent."""
+
+    async def main(silent: int) -> None:
+        async with provider(always(OK)) as there:
+            for addresses in (
+                [address(closed_port()), address(there.port)],
+                [address(silent), address(there.port)],
+                [address(silent), address(closed_port()), address(there.port)],
+            ):
+                sock = await dial._race(addresses)
+                assert sock.getpeername()[1] == there.port
+                sock.close()
+
+    with hole() as silent:
+        run(loop, main(silent))
+
+
+def test_the_first_refusal_is_told(loop: str) -> None:
+    async def main() -> None:
+        with pytest.raises(ConnectionRefusedError):
+            await dial._race([address(closed_port()), address(closed_port())])
+
+    run(loop, main())
+
+
+def test_leaving_while_connecting_leaves_nothing(loop: str) -> None:
+    async def main(silent: int) -> None:
+        asking = asyncio.ensure_future(dial._race([address(silent), address(silent)]))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+
+    with hole() as silent:
+        run(loop, main(silent))
+
+
+def test_families_take_turns() -> None:
+    found: list[dial._Address] = [
+        (family, _TCP, 0, "", (str(number), 1))
+        for number, family in enumerate([_V6, _V6, _V6, _V4, _V4])
+    ]
+
+    assert [a[4][0] for a in dial._interleaved(found)] == ["0", "3", "1", "4", "2"]

@@ -1,0 +1,137 @@
+"""The reader's pace is the provider's, and what comes together is read together."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import pytest
+
+from tests.transport.scripted import (
+    PATIENT,
+    STREAM,
+    TRUSTED,
+    Visit,
+    answers,
+    ask,
+    provider,
+    run,
+    server_tls,
+    upstream,
+)
+from tproxy.core import failures
+from tproxy.core.model import Patience
+from tproxy.core.upstream import Broken
+from tproxy.transport.pooled import PooledTransport
+
+_OFFERED = 64 * 1024 * 1024
+_BLOCK = bytes(range(256)) * 256
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_a_slow_reader_holds_the_provider_back(loop: str, secure: bool) -> None:
+    """What is held stays small while far more is offered, and nothing is lost."""
+
+    async def offers(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % _OFFERED)
+        for _ in range(_OFFERED // len(_BLOCK)):
+            await visit.send(_BLOCK)
+            sent.append(len(_BLOCK))
+            await asyncio.sleep(0)
+        await visit.left()
+
+    async def main() -> None:
+        tls = server_tls() if secure else None
+        async with provider(offers, tls=tls, host="localhost") as there:
+            transport = PooledTransport()
+            to = upstream(TRUSTED)
+            async with transport.open(ask(there.url), to, PATIENT) as reply:
+                before = -1
+                while len(sent) > before:  # until it stands still for a hundred turns
+                    before = len(sent)
+                    for _ in range(100):
+                        await asyncio.sleep(0.001)
+                assert 0 < reply.held < 131_072
+                assert sum(sent) < _OFFERED // 2
+                got = hashlib.sha256()
+                async for data in reply.body:
+                    assert len(data) < 131_072
+                    got.update(data)
+            assert got.digest() == expected.digest()
+            transport.close()
+
+    sent: list[int] = []
+    expected = hashlib.sha256(_BLOCK * (_OFFERED // len(_BLOCK)))
+    run(loop, main())
+
+
+def test_a_reader_that_pauses_is_not_a_silent_provider(loop: str) -> None:
+    size = 4_000_000
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+
+    async def main() -> None:
+        async with provider(answers(reply)) as there:
+            transport = PooledTransport()
+            patience = Patience(connect=5, first_byte=0.1, silence=0.05)
+            async with transport.open(ask(there.url), upstream(), patience) as got:
+                await asyncio.sleep(0.3)  # the reader's pause, longer than either limit
+                assert sum([len(data) async for data in got.body]) == size
+            transport.close()
+
+    run(loop, main())
+
+
+def test_chunks_that_arrive_together_are_one_read(loop: str) -> None:
+    chunks = [b"data: %d\n\n" % number for number in range(100)]
+    reply = STREAM + b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks)
+
+    async def main() -> None:
+        async with provider(answers(reply + b"0\r\n\r\n")) as there:
+            transport = PooledTransport()
+            async with transport.open(ask(there.url), upstream(), PATIENT) as got:
+                assert [data async for data in got.body] == [b"".join(chunks)]
+            transport.close()
+
+    run(loop, main())
+
+
+def test_what_came_before_a_fault_is_read_before_it(loop: str) -> None:
+    async def main() -> None:
+        async with provider(answers(STREAM + b"1\r\na\r\nzz\r\n")) as there:
+            transport = PooledTransport()
+            async with transport.open(ask(there.url), upstream(), PATIENT) as got:
+                reads = got.body
+                assert await anext(reads) == b"a"
+                with pytest.raises(Broken) as broken:
+                    await anext(reads)
+            assert broken.value.failure is failures.MALFORMED
+
+    run(loop, main())
+
+
+def test_reads_come_in_order_from_many_streams_at_once(loop: str) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM)
+        for number in range(200):
+            await visit.send(b"8\r\n%8d\r\n" % number)
+            if number % 7 == visit.number % 7:
+                await asyncio.sleep(0)
+        await visit.send(b"0\r\n\r\n")
+        await visit.left()
+
+    async def main() -> None:
+        async with provider(script) as there:
+            transport = PooledTransport()
+
+            async def one() -> bytes:
+                async with transport.open(ask(there.url), upstream(), PATIENT) as reply:
+                    return b"".join([data async for data in reply.body])
+
+            expected = b"".join(b"%8d" % number for number in range(200))
+            got = await asyncio.gather(*[one() for _ in range(50)])
+            assert set(got) == {expected}
+            transport.close()
+
+    run(loop, main())

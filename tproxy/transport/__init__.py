@@ -1,0 +1,1 @@
+"""The upstream side of the network."""

@@ -1,0 +1,161 @@
+"""Opening connections: names, addresses, proxies and TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import ssl
+from collections import deque
+from collections.abc import Sequence
+
+import attrs
+
+from tproxy.core import failures
+from tproxy.core.upstream import Broken
+from tproxy.transport.route import Origin, Proxy
+from tproxy.transport.secure import SecureTransport
+from tproxy.transport.tls import Contexts
+from tproxy.transport.tunnel import Tunnel
+
+_STAGGER = 0.25  # seconds before the next address is tried beside: RFC 8305
+
+_Address = tuple[
+    socket.AddressFamily, socket.SocketKind, int, str, tuple[str | int | bytes, ...]
+]
+
+
+@attrs.define(eq=False)
+class Dial:
+    """One attempt to connect; `phase` says how far it has come."""
+
+    _origin: Origin
+    _contexts: Contexts
+    phase: str = "resolving the name"
+
+    async def connect(
+        self, protocol: asyncio.BufferedProtocol, view: memoryview
+    ) -> None:
+        """Connect `protocol`, which reads from `view`: `connection_made` is called.
+
+        Raises:
+            Broken: it could not be done.
+        """
+        origin, proxy = self._origin, self._origin.proxy
+        context = self._contexts.of(origin.tls) if origin.scheme == "https" else None
+        near = origin if proxy is None else proxy
+        addresses = await _resolve(near.host, near.port)
+        self.phase = "connecting"
+        try:
+            sock = await _race(addresses)
+        except OSError as error:
+            to = "" if proxy is None else "proxy: "
+            raise Broken(failures.UNREACHABLE, f"{to}{error}") from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        if context is None:
+            await loop.create_connection(lambda: protocol, sock=sock)
+            return
+        secure = SecureTransport(protocol, context, origin.host, view)
+        if proxy is None:
+            self.phase = "TLS handshake"
+            await loop.create_connection(lambda: secure, sock=sock)
+        else:
+            self.phase = "waiting for the proxy"
+            await _tunnel(sock, origin, proxy, secure)
+            self.phase = "TLS handshake through the proxy"
+        try:
+            await secure.handshake()
+        except ssl.SSLError as error:
+            raise Broken(failures.TLS, str(error)) from error
+        except OSError as error:
+            raise Broken(
+                failures.TLS, f"broken off in the handshake: {error}"
+            ) from error
+
+
+async def _tunnel(
+    sock: socket.socket, origin: Origin, proxy: Proxy, then: SecureTransport
+) -> None:
+    """Ask `proxy` for a connection to `origin`, and hand it over."""
+    raw, tunnel = await asyncio.get_running_loop().create_connection(
+        lambda: Tunnel(origin.authority, proxy.authorization), sock=sock
+    )
+    try:
+        await tunnel.opened
+        raw.pause_reading()
+        raw.set_protocol(then)
+        then.connection_made(raw)
+        raw.resume_reading()
+    except BaseException:
+        raw.abort()
+        raise
+
+
+async def _resolve(host: str, port: int) -> list[_Address]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Broken(failures.UNRESOLVED, str(error)) from error
+    if not found:
+        raise Broken(failures.UNRESOLVED, "the name has no addresses")
+    return _interleaved(found)
+
+
+def _interleaved(found: Sequence[_Address]) -> list[_Address]:
+    """Address families in turn, in the order the resolver prefers."""
+    families: dict[int, list[_Address]] = {}
+    for address in found:
+        families.setdefault(address[0], []).append(address)
+    rows = itertools.zip_longest(*families.values())
+    return [address for row in rows for address in row if address is not None]
+
+
+async def _race(addresses: list[_Address]) -> socket.socket:
+    """The first connection that stands; each address gets a short head start.
+
+    Raises:
+        OSError: none does; what the first address said.
+    """
+    if len(addresses) == 1:
+        return await _connect(addresses[0])
+    left = deque(addresses)
+    errors: list[BaseException] = []
+    running: set[asyncio.Task[socket.socket]] = set()
+    try:
+        while left or running:
+            if left:
+                running.add(asyncio.create_task(_connect(left.popleft())))
+            done, _ = await asyncio.wait(
+                running,
+                timeout=_STAGGER if left else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                error = task.exception()
+                if error is None:
+                    running.discard(task)
+                    return task.result()
+                running.discard(task)
+                errors.append(error)
+    finally:
+        for task in running:
+            if not task.cancel() and task.exception() is None:
+                task.result().close()
+    raise errors[0]
+
+
+async def _connect(address: _Address) -> socket.socket:
+    family, kind, number, _, where = address
+    sock = socket.socket(family, kind, number)
+    try:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        await asyncio.get_running_loop().sock_connect(sock, where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,222 @@
+"""What came back: the head, and reads for as long as the reader wants them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+
+from tproxy.core import failures
+from tproxy.core.upstream import Broken, UpstreamHead
+from tproxy.transport.decoding import Decoder
+from tproxy.transport.fetch import Fetch, Plan
+
+
+class Flow(Protocol):
+    """Where the reads come from."""
+
+    def resume(self) -> None:
+        """The reader has taken what there was; go on."""
+        ...
+
+
+class Reply:
+    """An exchange as its reader sees it: a `core.upstream.UpstreamReply`.
+
+    Entering sends the request and waits for the head; leaving hangs up unless the reply
+    is whole. `on_head`, `on_read` and `on_end` are for whoever brings the reply; `held`
+    says how many bytes the reader has not taken, `over` that no more are wanted.
+    """
+
+    __slots__ = (
+        "_client",
+        "_decoder",
+        "_error",
+        "_future",
+        "_head",
+        "_plan",
+        "_reads",
+        "_waiter",
+        "flow",
+        "held",
+        "over",
+        "status",
+    )
+
+    def __init__(self, client: AsyncHTTPClient, plan: Plan) -> None:
+        self._client = client
+        self._plan = plan
+        self._future: asyncio.Future[HTTPResponse] | None = None
+        self._head: UpstreamHead | None = None
+        self._decoder: Decoder | None = None
+        self._reads: list[bytes] = []
+        self.over = False
+        self._error: Broken | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.flow: Flow | None = None
+        self.held = 0
+        self.status = 0  # 0: there is no head yet
+
+    async def __aenter__(self) -> Self:
+        try:
+            fetch = Fetch(self, self._plan)
+        except ValueError as error:  # a name or value that would not stay one header
+            raise Broken(failures.UNREACHABLE, str(error)) from error
+        future = self._future = self._client.fetch(fetch, raise_error=False)
+        if fetch.is_plain:  # the client is not ours, and tells in Tornado's way only
+            future.add_done_callback(fetch.ended)
+        try:
+            while self._head is None and not self.over:
+                await self._wait()
+            if self._error is not None and self._head is None:
+                raise self._error
+            if self.status == 407 and self._plan.route.origin.proxy is not None:
+                raise Broken(failures.UNREACHABLE, "the proxy refused: 407")
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave()
+
+    @property
+    def head(self) -> UpstreamHead:
+        if self._head is None:
+            raise RuntimeError("there is no head before the block is entered")
+        return self._head
+
+    @property
+    def body(self) -> AsyncGenerator[bytes, None]:
+        return _Body(self)
+
+    async def read(self) -> bytes:
+        """What has come since the last read, or what comes next; empty at the end.
+
+        Raises:
+            Broken: the provider fell silent or broke off.
+        """
+        while True:
+            if self.held:
+                data = self._take()
+                if data:
+                    return data
+            elif self.over:
+                if self._error is not None:
+                    raise self._error
+                if self._decoder is not None:
+                    self._decoder.close()
+                return b""
+            else:
+                await self._wait()
+
+    def on_head(self, head: UpstreamHead) -> None:
+        coding = head.headers.get("content-encoding")
+        if coding is not None and self._plan.decode:
+            head = self._decoded(head, coding.lower())
+        self._head = head
+        self.status = head.status
+        self._wake()
+
+    def on_read(self, data: bytes) -> None:
+        self._reads.append(data)
+        self.held += len(data)
+        if self._waiter is not None:
+            self._wake()
+
+    def on_end(self, error: Broken | None) -> None:
+        """The last call: nothing more comes."""
+        if not self.over:
+            self.over = True
+            self._error = error
+            self.flow = None
+            self._wake()
+
+    def _decoded(self, head: UpstreamHead, coding: str) -> UpstreamHead:
+        """Prepare to decode."""
+        if coding == "identity":
+            return head
+        self._decoder = Decoder(coding)
+        inapplicable = ("content-encoding", "content-length")
+        kept = {n: v for n, v in head.headers.items() if n not in inapplicable}
+        return UpstreamHead(head.status, kept)
+
+    def _take(self) -> bytes:
+        """What is held, as one read; with a decoder, a bounded step of it."""
+        reads, decoder = self._reads, self._decoder
+        if reads:
+            data = reads[0] if len(reads) == 1 else b"".join(reads)
+            reads.clear()
+        else:
+            data = b""
+        if decoder is None:
+            self.held = 0
+        else:
+            if data:
+                decoder.feed(data)
+            data = decoder.take()
+            self.held = decoder.held
+        if not self.held and self.flow is not None:
+            self.flow.resume()
+        return data
+
+    async def _wait(self) -> None:
+        """Wait until something has come. One reader at a time."""
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _leave(self) -> None:
+        future, self._future = self._future, None
+        self._reads.clear()
+        self.held = 0
+        self.flow = None
+        self.over = True
+        if future is not None and not future.done():
+            future.cancel()
+
+
+class _Body(AsyncGenerator[bytes, None]):
+    """The reads of a reply. Closing it ends it for its reader; it hangs nothing up."""
+
+    __slots__ = ("_closed", "_reply")
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._closed:
+            raise StopAsyncIteration
+        data = await self._reply.read()
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    async def asend(self, value: None) -> bytes:
+        return await self.__anext__()
+
+    async def athrow(self, *error: Any) -> bytes:
+        self._closed = True
+        raise error[0]
+
+    async def aclose(self) -> None:
+        self._closed = True
