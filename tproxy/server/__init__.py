@@ -1,0 +1,1 @@
+"""The listening engine: llhttp on asyncio transports, in front of an Application."""

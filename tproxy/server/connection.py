@@ -1,0 +1,299 @@
+"""One client's connection: requests in, one at a time and in order, responses out.
+
+A connection is always in one of four states:
+  * between requests, or reading a head: there is no exchange;
+  * in an exchange: bytes are the request's body, and then wait for their turn;
+  * lingering: answered for the last time; what arrives is counted and thrown away;
+  * closed for writing, until the transport says that it is gone.
+
+A client that closes its writing side has left, as with Tornado's own server: a
+handler in mid-answer is told so at once, and what had not gone out is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import attrs
+from tornado.httputil import HTTPInputError
+from tornado.log import app_log
+
+from tproxy.core.errors import ProxyError
+from tproxy.server import body as bodies
+from tproxy.server import refusals
+from tproxy.server.body import Body
+from tproxy.server.deadline import Deadline
+from tproxy.server.delivery import Delivery
+from tproxy.server.exchange import Exchange
+from tproxy.server.farewell import Farewell
+from tproxy.server.head import Head, HeadReader
+from tproxy.server.inflow import Inflow
+from tproxy.server.outflow import Outflow
+from tproxy.server.pace import Pace
+from tproxy.server.peer import Peer, send_at_once
+from tproxy.server.shared import Shared
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@attrs.define(eq=False)
+class Connection(asyncio.Protocol):
+    """Speaks HTTP/1.1 with one client."""
+
+    _shared: Shared
+    _reader: HeadReader = attrs.field(init=False)
+    _inflow: Inflow = attrs.field(init=False)
+    _outflow: Outflow = attrs.field(init=False)
+    _deadline: Deadline = attrs.field(init=False)
+    _peer: Peer = attrs.field(init=False)
+    _exchange: Exchange | None = attrs.field(default=None, init=False)
+    _delivery: Delivery | None = attrs.field(default=None, init=False)
+    _expects_continue: bool = attrs.field(default=False, init=False)
+    _pace: Pace = attrs.field(init=False)
+    _last: bool = attrs.field(default=False, init=False)  # no request after this one
+    _farewell: Farewell = attrs.field(init=False)
+
+    def connection_made(
+        self,
+        transport: asyncio.Transport,  # type: ignore[override]  # of a stream's protocol
+    ) -> None:
+        shared, limits = self._shared, self._shared.limits
+        send_at_once(transport)
+        self._inflow = Inflow(transport)
+        self._outflow = Outflow(transport, shared)
+        self._reader = HeadReader(limits)
+        self._pace = Pace(limits)
+        self._peer = Peer.of(transport)
+        self._deadline = Deadline(shared.loop, self._expired)
+        self._farewell = Farewell(self._outflow, self._deadline, limits)
+        # While draining, it came in from the backlog: its request is on its way.
+        self._deadline.set(
+            limits.head_seconds if shared.draining else limits.idle_seconds
+        )
+        shared.came(self)
+
+    def data_received(self, data: bytes) -> None:
+        delivery = self._delivery
+        if self._outflow.closed:
+            self._farewell.throw_away(data)
+        elif delivery is None:
+            self._read_head(data)
+        elif delivery.body is None:
+            self._reader.keep(data)
+            self._flow(delivery)
+        else:
+            self._pace.count(len(data))
+            if self._take(delivery, data):
+                delivery.advance()
+                self._flow(delivery)
+
+    def eof_received(self) -> None:
+        if self._exchange is None:
+            self._outflow.shut()
+        else:
+            self.abort()
+
+    def pause_writing(self) -> None:
+        self._outflow.hold()
+
+    def resume_writing(self) -> None:
+        self._outflow.release()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        self._outflow.closed = True
+        self._leave()
+        self._outflow.lost()
+        self._shared.application.on_close(self)
+        self._shared.gone(self)
+
+    @property
+    def lasting(self) -> bool:
+        delivery = self._delivery
+        return not (
+            self._last
+            or self._shared.draining
+            or (delivery is not None and delivery.body is not None)
+        )
+
+    def date(self) -> str:
+        return self._shared.date.now()
+
+    def answered(self, exchange: Exchange) -> None:
+        delivery, kept = self._delivery, self._reader.kept > 0
+        if exchange is not self._exchange or delivery is None:
+            return
+        self._exchange = self._delivery = None
+        delivery.stopped = True
+        if not delivery.over:
+            # Not from here: the handler is about to note how its request ended.
+            self._shared.loop.call_soon(delivery.abandon)
+        if self._outflow.closed:
+            return
+        if not (exchange.keep_alive and self.lasting):
+            self._end(linger=kept or delivery.body is not None)
+            return
+        self._deadline.set(self._shared.limits.idle_seconds)
+        if kept:
+            self._shared.loop.call_soon(self._read_next)
+        else:
+            self._inflow.release()
+
+    def hang_up(self, exchange: Exchange) -> None:
+        if self._exchange is not exchange and self._exchange is not None:
+            self._last = True  # the one under way is answered first
+        elif not self._outflow.closed:
+            delivery = self._delivery
+            exchange.finished = exchange.started = True
+            exchange.keep_alive = False
+            self.answered(exchange)
+            if delivery is None:
+                self._end(linger=self._reader.kept > 0)
+
+    @property
+    def idle(self) -> bool:
+        return (
+            self._exchange is None
+            and not self._reader.kept
+            and not self._outflow.closed
+        )
+
+    def close(self) -> None:
+        self._deadline.clear()
+        self._outflow.shut()
+
+    def abort(self) -> None:
+        self._outflow.cut()
+        self._leave()
+
+    def _read_next(self) -> None:
+        """Read the request that came before the last one had been answered."""
+        if self._exchange is None and self._reader.kept and not self._outflow.closed:
+            self._read_head(b"")
+            if self._delivery is None:
+                self._inflow.release()
+
+    def _read_head(self, data: bytes) -> None:
+        begun = data and self._reader.kept
+        try:
+            found = self._reader.read(data)
+            if found is None:
+                if not begun:
+                    self._deadline.set(self._shared.limits.head_seconds)
+                return
+            head, rest = found
+            body = bodies.of(head, self._shared.limits)
+        except ProxyError as error:
+            self._refuse(error)
+        else:
+            self._deadline.clear()
+            self._begin(head, body, rest)
+
+    def _begin(self, head: Head, body: Body | None, rest: bytes) -> None:
+        shared = self._shared
+        self._exchange = exchange = Exchange(
+            self._peer,
+            self,
+            self._outflow,
+            head.http_1_0,
+            head.start_line.method == "HEAD",
+            head.keep_alive,
+        )
+        delegate = shared.application.start_request(self, exchange)
+        self._delivery = delivery = Delivery(delegate, body, self._failed, self._flow)
+        if rest and not self._take(delivery, rest):
+            return
+        self._expects_continue = head.expects_continue
+        if delivery.body is not None:
+            self._deadline.set(self._pace.begin(shared.loop.time()))
+            self._pace.count(len(rest))
+        delivery.begin(head)
+        self._flow(delivery)
+
+    def _take(self, delivery: Delivery, data: bytes) -> bool:
+        try:
+            rest = delivery.take(data)
+        except ProxyError as error:
+            self._refuse(error)
+            return False
+        if rest:
+            self._reader.keep(rest)
+        if delivery.body is None:
+            self._deadline.clear()
+        return True
+
+    def _flow(self, delivery: Delivery) -> None:
+        """Read on or not, as the delegate and the buffers allow; ask for the body."""
+        if delivery is not self._delivery:
+            return
+        most = self._shared.limits.pipelined_bytes
+        if self._reader.kept > most or delivery.waiting_bytes > most:
+            self._inflow.hold()
+        else:
+            self._inflow.release()
+        if self._expects_continue and not delivery.held:
+            self._expects_continue = False
+            started = self._exchange is not None and self._exchange.started
+            if delivery.body is not None and not started:
+                self._outflow.write(_CONTINUE)
+
+    def _expired(self) -> None:
+        """The client has had its time."""
+        delivery = self._delivery
+        if self._outflow.closed:
+            self._farewell.expired()
+        elif delivery is None:
+            if self._reader.kept:
+                self._refuse(refusals.TooSlow())
+            else:
+                self.close()
+        elif (
+            self._inflow.held or delivery.held
+        ):  # by us: none of this time is the client's
+            self._deadline.set(self._pace.excuse())
+        elif (left := self._pace.left(self._shared.loop.time())) > 0.001:
+            self._deadline.set(left)
+        else:
+            self._refuse(refusals.TooSlow())
+
+    def _failed(self, error: BaseException) -> None:
+        """The application raised."""
+        if not isinstance(error, HTTPInputError):
+            app_log.error("Uncaught exception", exc_info=error)
+        if self._exchange is not None:
+            self._refuse(refusals.of(error))
+
+    def _refuse(self, error: ProxyError) -> None:
+        """Answer in the application's place, for the last time."""
+        exchange, delivery = self._exchange, self._delivery
+        self._exchange = self._delivery = None
+        if exchange is not None and exchange.started:
+            self._outflow.cut()
+        elif not self._outflow.closed:
+            self._outflow.write(refusals.answer(error, self.date()))
+            self._end(linger=True)
+        if delivery is not None and not delivery.over:
+            delivery.abandon()
+
+    def _leave(self) -> None:
+        """The client has: whoever works for it is told."""
+        exchange, delivery = self._exchange, self._delivery
+        self._exchange = self._delivery = None
+        if exchange is None or delivery is None:
+            return
+        if not delivery.over:
+            delivery.abandon()
+            return
+        try:
+            exchange.leave()
+        except Exception as error:  # noqa: BLE001 - whatever an application raises
+            self._failed(error)
+
+    def _end(self, *, linger: bool) -> None:
+        """Close, but first let what was written arrive."""
+        if not linger:
+            self.close()
+            return
+        self._farewell.begin()
+        self._inflow.release()

@@ -1,0 +1,175 @@
+"""The response to one request, as a handler writes it.
+
+What this module rests on in Tornado 6.6: a `RequestHandler` uses of its connection
+`context`, `write_headers`, `write`, `finish` and `set_close_callback`, and waits for
+the futures of the first two. The futures here may be done already, and be shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPOutputError,
+    RequestStartLine,
+    ResponseStartLine,
+)
+
+from tproxy.server.outflow import Outflow
+from tproxy.server.peer import Peer
+
+
+class Owner(Protocol):
+    """The connection an exchange takes place on."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether another request may follow the one under way."""
+        ...
+
+    def date(self) -> str: ...
+
+    def answered(self, exchange: Exchange) -> None: ...
+
+    def hang_up(self, exchange: Exchange) -> None: ...
+
+
+@attrs.define(eq=False)
+class Exchange(HTTPConnection):
+    """One response. It cannot reach past its end into the next one's bytes."""
+
+    context: Peer
+    _owner: Owner
+    _outflow: Outflow
+    _http_1_0: bool
+    _head_only: bool  # the request was HEAD
+    keep_alive: bool
+    started: bool = attrs.field(default=False, init=False)
+    finished: bool = attrs.field(default=False, init=False)
+    _chunked: bool = attrs.field(default=False, init=False)
+    _missing: int | None = attrs.field(default=None, init=False)  # of Content-Length
+    _on_close: Callable[[], None] | None = attrs.field(default=None, init=False)
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """Have `callback` called if the client leaves before the response's end."""
+        self._on_close = callback
+
+    def leave(self) -> None:
+        """The client has left: tell the handler."""
+        callback, self._on_close = self._on_close, None
+        if callback is not None:
+            callback()
+
+    def write_headers(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> asyncio.Future[None]:
+        """Send the head and the first of the body.
+
+        Raises:
+            ValueError: a header would break out of its line.
+            HTTPOutputError: a second head, or more body than Content-Length says.
+        """
+        if self.started and not self._outflow.closed:
+            raise HTTPOutputError("the response has a head already")
+        if not isinstance(start_line, ResponseStartLine):
+            raise TypeError("a server writes responses")
+        code = start_line.code
+        lines = [f"HTTP/1.1 {code} {start_line.reason}\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in headers.get_all()]
+        head = "".join(lines)
+        # Every line brings one CR and one LF. More of either, and a value has some.
+        if not head.count("\r") == head.count("\n") == len(lines) or "\0" in head:
+            raise ValueError("a response header contains CR, LF or NUL")
+        if "\nConnection: " in head or "\nTransfer-Encoding: " in head:
+            head = self._without_framing(lines)
+        if "\nDate: " not in head:
+            head += f"Date: {self._owner.date()}\r\n"
+        head += self._framing(code, headers.get_list("Content-Length"))
+        encoded = f"{head}\r\n".encode("latin-1")
+        self.started = True
+        return self._send(encoded, chunk)
+
+    def write(self, chunk: bytes) -> asyncio.Future[None]:
+        """Send some of the body.
+
+        Raises:
+            HTTPOutputError: it is more than Content-Length says.
+        """
+        if not self.started:
+            raise HTTPOutputError("the response has no head yet")
+        return self._send(b"", chunk)
+
+    def finish(self) -> None:
+        """End the response.
+
+        Raises:
+            HTTPOutputError: it is shorter than Content-Length says.
+        """
+        if self.finished:
+            return
+        if self._chunked:
+            self._outflow.write(b"0\r\n\r\n")
+        elif (self._missing or not self.started) and not self._outflow.closed:
+            self._break_off()
+            raise HTTPOutputError("the response ended early")
+        self.finished = True
+        self._on_close = None
+        self._owner.answered(self)
+
+    def close(self) -> None:
+        """Hang up, once all that was written has gone out."""
+        self._on_close = None
+        self._owner.hang_up(self)
+
+    def _send(self, head: bytes, chunk: bytes | None) -> asyncio.Future[None]:
+        if self.finished and not self._outflow.closed:
+            raise HTTPOutputError("the response has ended")
+        if chunk:
+            if self._chunked:
+                framed = b"%b%x\r\n%b\r\n" % (head, len(chunk), chunk)
+                return self._outflow.write(framed)
+            if self._missing is not None:
+                self._missing -= len(chunk)
+                if self._missing < 0 and not self._outflow.closed:
+                    self._break_off()
+                    raise HTTPOutputError("the response is over its Content-Length")
+            return self._outflow.write(head + chunk if head else chunk)
+        return self._outflow.write(head)
+
+    def _break_off(self) -> None:
+        """Let the client see that this is not the whole response."""
+        self._on_close = None
+        self._outflow.cut()
+
+    def _framing(self, code: int, lengths: list[str]) -> str:
+        """Settle how the client will know the body's end, and return the headers."""
+        framing = ""
+        if self._head_only or code in (204, 304) or code < 200:
+            self._missing = 0
+        elif lengths:
+            [length] = lengths
+            self._missing = int(length)
+        elif self._http_1_0:
+            self.keep_alive = False  # the end of the connection is the end of the body
+        else:
+            self._chunked = True
+            framing = "Transfer-Encoding: chunked\r\n"
+        self.keep_alive = self.keep_alive and self._owner.lasting
+        if not self.keep_alive:
+            return f"{framing}Connection: close\r\n"
+        return f"{framing}Connection: keep-alive\r\n" if self._http_1_0 else framing
+
+    def _without_framing(self, lines: list[str]) -> str:
+        """What ends a message and a connection is ours to say; asking is allowed."""
+        if "Connection: close\r\n" in lines:
+            self.keep_alive = False
+        own = ("Connection: ", "Transfer-Encoding: ")
+        return "".join([line for line in lines if not line.startswith(own)])

@@ -1,0 +1,114 @@
+"""Listens on sockets, and takes the connections down again in an orderly way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterable
+
+import attrs
+from tornado.httputil import HTTPServerConnectionDelegate
+
+from tproxy.server.connection import Connection
+from tproxy.server.limits import Limits
+from tproxy.server.shared import Open, Shared
+
+_BACKLOG = 1_024  # connections the system holds until we accept them
+
+
+@attrs.define(eq=False)
+class Server:
+    """Serves an application, such as Tornado's, over HTTP/1.1.
+
+    `start`, then `drain` for a polite end, then `close_all`.
+    """
+
+    application: HTTPServerConnectionDelegate
+    limits: Limits = attrs.field(factory=Limits, kw_only=True)
+    tls: ssl.SSLContext | None = attrs.field(default=None, kw_only=True)
+    _shared: Shared | None = attrs.field(default=None, init=False)
+    _listening: list[asyncio.Server] = attrs.field(factory=list, init=False)
+
+    @property
+    def connections(self) -> int:
+        """How many are open, TLS handshakes under way not counted."""
+        return len(self._shared.connections) if self._shared is not None else 0
+
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Listen on bound sockets, TCP or Unix; may be called for more of them.
+
+        Raises:
+            OSError: one of them cannot listen.
+        """
+        loop = asyncio.get_running_loop()
+        if self._shared is None:
+            self._shared = Shared(self.application, self.limits, loop)
+        shared = self._shared
+        handshake = self.limits.handshake_seconds if self.tls is not None else None
+        for bound in sockets:
+            listen = (
+                loop.create_unix_server
+                if bound.family == socket.AF_UNIX
+                else loop.create_server
+            )
+            self._listening.append(
+                await listen(
+                    lambda: Connection(shared),
+                    sock=bound,
+                    backlog=_BACKLOG,
+                    ssl=self.tls,
+                    ssl_handshake_timeout=handshake,
+                )
+            )
+
+    def stop(self) -> None:
+        """Listen no longer. Open connections stay."""
+        for listening in self._listening:
+            listening.close()
+        self._listening.clear()
+
+    def retire(self) -> None:
+        """Listen no longer; every response that has not begun says so to its client.
+
+        Connections that wait for a request stay: a request on its way to one of them
+        would be lost.
+        """
+        self.stop()
+        if self._shared is not None:
+            self._shared.draining = True
+
+    def close_idle(self) -> None:
+        """Close the connections that wait for a request."""
+        for connection in self._open():
+            if connection.idle:
+                connection.close()
+
+    async def drain(self, seconds: float | None = None) -> bool:
+        """Take no new connection, answer what has been asked, and close.
+
+        Every response that has not begun says `Connection: close`. Returns whether all
+        connections were gone within `seconds`; None waits for as long as it takes.
+        """
+        self.retire()
+        self.close_idle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.empty()
+        return not self.connections
+
+    async def close_all(self) -> None:
+        """Close everything at once; whoever was in mid-answer is told to stop."""
+        self.stop()
+        for connection in self._open():
+            connection.abort()
+        await self.empty()
+
+    async def empty(self) -> None:
+        """Wait until no connection is open."""
+        if self._shared is not None:
+            await self._shared.empty.wait()
+
+    def _open(self) -> tuple[Open, ...]:
+        return tuple(self._shared.connections) if self._shared is not None else ()
