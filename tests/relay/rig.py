@@ -1,0 +1,212 @@
+"""A relay with a script at every port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import attrs
+
+from tests import dialect
+from tests.fakes import (
+    Act,
+    FakeBreakers,
+    FakeQuotas,
+    FakeTransport,
+    Gate,
+    LoopClock,
+    Script,
+    in_no_time,
+)
+from tproxy.core.catalog import Catalog
+from tproxy.core.chat import ChatRequest
+from tproxy.core.errors import ProxyError
+from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing, Upstream
+from tproxy.core.quota import Pool
+from tproxy.core.secret import Secret
+from tproxy.core.selection import Candidate, Selection
+from tproxy.core.state import Breakers, Clock, QuotaStore
+from tproxy.core.upstream import UpstreamRequest
+from tproxy.providers import adapter
+from tproxy.relay.answer import Answer
+from tproxy.relay.relay import Relay
+from tproxy.relay.trail import Trail
+from tproxy.selection.eligible import select
+from tproxy.selection.strategies import PriorityThenIdlest
+from tproxy.state.memory import MemoryTurns
+
+ANYBODY = Client("anybody", ())
+SSE = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
+
+
+def says(text: str) -> Script:
+    """A whole answer that is streamed."""
+    return Script(dialect.stream(text), headers=SSE)
+
+
+def tells(text: str) -> Script:
+    """A whole answer that is not."""
+    return Script([dialect.completion(text)], headers=JSON)
+
+
+def fails(status: int, body: bytes = b"", **headers: str) -> Script:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Script([body], status=status, headers={**JSON, **named})
+
+
+def model(name: str, *, category: str | None = "SMALL", priority: int = 1) -> Model:
+    return Model(
+        name=name,
+        provider=f"account-of-{name}",
+        upstream_name=name,
+        upstream=Upstream(
+            f"https://{name}/v1/chat/completions", "openai", Secret("a-secret")
+        ),
+        category=category,
+        priority=priority,
+        pools=(Pool(f"quota of {name}", ()),),
+    )
+
+
+def request(called: str | None = "SMALL", *, stream: bool = False) -> ChatRequest:
+    said = {"messages": [{"role": "user", "content": "Hello"}], "stream": stream}
+    if called is not None:
+        said["model"] = called
+    return ChatRequest.parse(json.dumps(said).encode())
+
+
+def _select(
+    chat: ChatRequest, client: Client, candidates: Sequence[Candidate], called: str
+) -> Selection:
+    return select(chat, client, candidates, PriorityThenIdlest(), called=called)
+
+
+@attrs.define
+class Seen:
+    """What a client got: an answer with its body, or an error."""
+
+    reads: list[bytes]
+    answer: Answer | None = None
+    error: ProxyError | None = None
+
+    @property
+    def text(self) -> bytes:
+        whole = None if self.answer is None else self.answer.begun.whole
+        return b"".join(self.reads) if whole is None else whole
+
+    @property
+    def told(self) -> tuple[int, str]:
+        assert self.error is not None, self.text
+        return self.error.told.status, self.error.told.code
+
+    @property
+    def retry_after(self) -> object:
+        return getattr(self.error, "retry_after", None)
+
+
+@attrs.define(eq=False)
+class Rig:
+    """Models are named like the hosts of `acts`, and asked in that order."""
+
+    acts: Mapping[str, Act | Sequence[Act]]
+    routing: Routing = Routing()
+    retry: RetryPolicy = RetryPolicy(jitter=0.0)
+    patience: Patience = Patience()
+    models: tuple[Model, ...] = ()
+    gate: Gate = attrs.field(factory=Gate)
+    clock: Clock = attrs.field(factory=LoopClock)
+    chance: float = 0.5
+    trail: Trail = attrs.field(factory=Trail)
+    slept: list[float] = attrs.field(factory=list)
+    quotas: FakeQuotas = attrs.field(init=False)
+    breakers: FakeBreakers = attrs.field(init=False)
+    transport: FakeTransport = attrs.field(init=False)
+    real_quotas: QuotaStore | None = None
+    real_breakers: Breakers | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.quotas = FakeQuotas(self.gate)
+        self.breakers = FakeBreakers(self.gate)
+        acts = {
+            name: [act] if not isinstance(act, Sequence) else act
+            for name, act in self.acts.items()
+        }
+        self.transport = FakeTransport(acts, self.gate)
+        if not self.models:
+            self.models = tuple(
+                model(name, priority=number) for number, name in enumerate(self.acts)
+            )
+
+    @property
+    def asked(self) -> list[str]:
+        return self.transport.asked
+
+    @property
+    def outcomes(self) -> list[tuple[str, str]]:
+        """What the breakers were told of attempts that ended."""
+        return [told for told in self.breakers.told if told[1] != "asked"]
+
+    @property
+    def relay(self) -> Relay:
+        models = [
+            attrs.evolve(m, upstream=attrs.evolve(m.upstream, patience=self.patience))
+            for m in self.models
+        ]
+        return Relay(
+            catalog=Catalog.of(models, self.routing.fallbacks),
+            select=_select,
+            adapter=adapter,
+            signer=self,
+            transport=self.transport,
+            quotas=self.real_quotas or self.quotas,
+            breakers=self.real_breakers or self.breakers,
+            turns=MemoryTurns(),
+            clock=self.clock,
+            routing=self.routing,
+            retry=self.retry,
+            chance=lambda: self.chance,
+            sleep=self.sleep,
+        )
+
+    async def sign(
+        self, request: UpstreamRequest, upstream: Upstream
+    ) -> UpstreamRequest:
+        await self.gate.passing("signer.sign")
+        return request
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await self.gate.passing("sleep")
+        await asyncio.sleep(seconds)  # takes no time on the loop of `in_no_time`
+
+    @asynccontextmanager
+    async def answering(
+        self, chat: ChatRequest, client: Client = ANYBODY
+    ) -> AsyncIterator[Answer]:
+        async with self.relay.answer(chat, client, self.trail) as answer:
+            yield answer
+
+    async def asking(self, chat: ChatRequest, client: Client = ANYBODY) -> Seen:
+        seen = Seen([])
+        try:
+            async with self.answering(chat, client) as seen.answer:
+                if seen.answer.begun.body is not None:
+                    async for data in seen.answer.begun.body:
+                        seen.reads.append(data)
+        except ProxyError as error:
+            seen.error = error
+        assert not self.transport.under_way, "an exchange or a body was left open"
+        return seen
+
+    def ask(
+        self,
+        called: str | None = "SMALL",
+        *,
+        stream: bool = False,
+        client: Client = ANYBODY,
+    ) -> Seen:
+        """One request from beginning to end."""
+        return in_no_time(self.asking(request(called, stream=stream), client))

@@ -1,0 +1,1 @@
+"""Asks candidates until one has begun to answer, then hands its answer on."""

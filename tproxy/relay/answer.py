@@ -1,0 +1,66 @@
+"""What a client gets once a candidate has begun to answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import attrs
+
+from tproxy.core.model import Model
+from tproxy.core.quota import Room
+from tproxy.core.upstream import Headers
+
+# Of the provider's head these are not the client's business: they speak of one hop
+# (RFC 9110, 7.6.1), of the provider's site and our account there, or we say them
+# better.
+_KEPT_BACK = frozenset(
+    """
+    connection keep-alive proxy-authenticate proxy-authorization proxy-connection te
+    trailer transfer-encoding upgrade content-length content-encoding vary etag
+    date server via x-powered-by x-served-by x-cache x-cache-hits x-timer age
+    set-cookie set-cookie2 alt-svc strict-transport-security nel report-to
+    reporting-endpoints expect-ct link location refresh clear-site-data www-authenticate
+    content-security-policy x-frame-options x-xss-protection x-content-type-options
+    access-control-allow-origin access-control-allow-credentials
+    access-control-allow-headers access-control-allow-methods
+    access-control-expose-headers access-control-max-age timing-allow-origin
+    cross-origin-resource-policy cross-origin-opener-policy cross-origin-embedder-policy
+    openai-organization openai-project x-organization x-request-id request-id
+    retry-after retry-after-ms x-should-retry
+    cf-ray cf-cache-status cf-mitigated apim-request-id x-envoy-upstream-service-time
+    """.split()  # noqa: SIM905 - sixty names read better as words
+)
+_KEPT_BACK_KINDS = ("x-ratelimit-", "ratelimit", "x-tproxy-", "x-amz-", "x-kong-")
+
+
+@attrs.frozen
+class Begun:
+    """A provider's answer, its head fixed: `whole`, or a `body` that has begun.
+
+    A body that ends early ends with an error event.
+    """
+
+    headers: Headers
+    whole: bytes | None = attrs.field(repr=False)
+    body: AsyncIterator[bytes] | None = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Answer:
+    """What began, and how it came to that. `room`: what is left of tightest quota."""
+
+    begun: Begun
+    model: Model
+    attempts: int
+    reason: str
+    room: Room | None
+
+
+def passed_on(headers: Mapping[str, str], *, kind: str) -> Headers:
+    """The provider's headers that the client gets; `kind` where it names no type."""
+    kept = tuple(
+        (name, value)
+        for name, value in headers.items()
+        if name not in _KEPT_BACK and not name.startswith(_KEPT_BACK_KINDS)
+    )
+    return kept if "content-type" in headers else (("content-type", kind), *kept)

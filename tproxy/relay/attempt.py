@@ -1,0 +1,125 @@
+"""One candidate being asked: its lease and its breaker are settled when that ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+
+import attrs
+
+from tproxy.core import failures
+from tproxy.core.errors import UpstreamFailed
+from tproxy.core.events import Attempt
+from tproxy.core.model import Model
+from tproxy.core.state import Breakers, Clock, Lease, QuotaStore
+from tproxy.core.upstream import UpstreamReply, Usage
+from tproxy.relay.trail import Trail
+
+Reads = AsyncGenerator[bytes, None]
+
+
+@attrs.define(eq=False)
+class Asking:
+    """Begun with a lease, ended when the answer is whole or given up.
+
+    Ended without `failure` and without `finished`, it was the client who went away:
+    that counts once the provider has the request, and says nothing of its health.
+    """
+
+    model: Model
+    _lease: Lease
+    _quotas: QuotaStore
+    _breakers: Breakers
+    _clock: Clock
+    _trail: Trail
+    failure: UpstreamFailed | None = None
+    finished: bool = False
+    sent: bool = False  # the provider may have the request
+    hurried: bool = False  # it had less time than it is usually given
+    rest: float = 0.0  # seconds its quota rests, after a refusal
+    _begun: bool = False  # the client has part of the answer
+    _started: float = 0.0
+    _exchange: AbstractAsyncContextManager[UpstreamReply] | None = None
+    _readers: list[Reads] = attrs.field(factory=list)
+
+    async def begin(self) -> None:
+        self._started = self._clock.steady()
+        try:
+            await self._breakers.asked(self.model.name)
+        except BaseException:
+            await self._quotas.release(self._lease)
+            raise
+
+    async def opened(
+        self, exchange: AbstractAsyncContextManager[UpstreamReply]
+    ) -> UpstreamReply:
+        """Open an exchange, which is closed when this ends."""
+        reply = await exchange.__aenter__()
+        self._exchange = exchange
+        return reply
+
+    def reads(self, reader: Reads) -> Reads:
+        """Have a reader of the reply closed before the exchange is."""
+        self._readers.append(reader)
+        return reader
+
+    async def end(self) -> None:
+        """Hang up, if that is still to do, and settle what was taken."""
+        try:
+            for reader in reversed(self._readers):
+                await reader.aclose()
+            if self._exchange is not None:
+                await self._exchange.__aexit__(None, None, None)
+        finally:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        name, failure = self.model.name, self.failure
+        if failure is not None and not self.hurried:
+            await self._breakers.failed(name, failure.failure)
+        elif self.finished:
+            await self._breakers.succeeded(name)
+        else:
+            await self._breakers.excused(name)
+        if self.sent and (failure is None or failure.failure.counts or self._begun):
+            await self._quotas.settle(self._lease)
+        else:
+            await self._quotas.release(self._lease)
+        if failure is not None and failure.failure is failures.RATE_LIMIT:
+            await self._rest(failure)
+        self._note()
+
+    def finish(self, usage: Usage | None) -> None:
+        """The answer is whole."""
+        self.finished = True
+        self._trail.usage = usage
+
+    def break_off(self, failure: UpstreamFailed, usage: Usage | None) -> None:
+        """The answer had begun and cannot go on; the client is told in its stream."""
+        self.failure = failure
+        self._begun = True
+        self._trail.usage = usage
+        self._trail.broken = failure.told.code
+
+    async def _rest(self, refusal: UpstreamFailed) -> None:
+        """The provider limits us: its quota rests, and the error says for how long."""
+        if self.model.pools:
+            pool = self.model.pools[0]
+            self.rest = await self._quotas.rest(pool, refusal.retry_after)
+            self.failure = attrs.evolve(refusal, retry_after=self.rest)
+
+    def _note(self) -> None:
+        failure = self.failure
+        if failure is not None:
+            outcome, detail = failure.failure.name, failure.detail
+        else:
+            outcome, detail = ("answered" if self.finished else "left"), ""
+        self._trail.attempts.append(
+            Attempt(
+                model=self.model.name,
+                provider=self.model.provider,
+                outcome=outcome,
+                seconds=self._clock.steady() - self._started,
+                detail=detail,
+            )
+        )

@@ -1,0 +1,230 @@
+"""Failover: ask one candidate after another until an answer has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import attrs
+
+from tproxy.core import failures
+from tproxy.core.catalog import DEFAULT_CATEGORY, Asked, Catalog
+from tproxy.core.chat import ChatRequest
+from tproxy.core.errors import ProxyError, UpstreamFailed
+from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing
+from tproxy.core.selection import Candidate, Exclusion, Selection, Why
+from tproxy.core.state import Breakers, Clock, Lease, QuotaStore, Turns
+from tproxy.core.upstream import Broken, ProviderAdapter, Signer, Transport
+from tproxy.relay.answer import Answer, Begun
+from tproxy.relay.attempt import Asking
+from tproxy.relay.reading import begin, error_body, upstream_failed, whole
+from tproxy.relay.retry import pause
+from tproxy.relay.trail import Trail
+from tproxy.relay.verdict import verdict
+
+Select = Callable[[ChatRequest, Client, list[Candidate], str], Selection]
+
+
+@attrs.frozen(eq=False)
+class Relay:
+    """Everything an answer takes, as ports; itself it remembers nothing.
+
+    `chance` gives numbers in [0, 1), `sleep` takes seconds.
+    """
+
+    catalog: Catalog
+    select: Select
+    adapter: Callable[[str], ProviderAdapter]
+    signer: Signer
+    transport: Transport
+    quotas: QuotaStore
+    breakers: Breakers
+    turns: Turns
+    clock: Clock
+    routing: Routing
+    retry: RetryPolicy
+    chance: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @asynccontextmanager
+    async def answer(
+        self, chat: ChatRequest, client: Client, trail: Trail
+    ) -> AsyncIterator[Answer]:
+        """The answer of the first candidate that gives one. Leaving the block hangs up.
+
+        Raises:
+            ProxyError: nobody answers, or the request is refused.
+        """
+        deadline = self.clock.steady() + self.routing.deadline_seconds
+        asked = self.catalog.find(chat.model)
+        selection = await self._select(chat, client, asked)
+        excluded = list(selection.excluded)
+        failed: dict[str, UpstreamFailed] = {}
+        # Who is asked next: when, in which order, who, and the how manieth repeat.
+        line = [(-math.inf, rank, c, 0) for rank, c in enumerate(selection.ranked)]
+        while line:
+            due, rank, candidate, repeat = heapq.heappop(line)
+            model = candidate.model
+            now = self.clock.steady()
+            if max(due, now) >= deadline:
+                break
+            if due > now:
+                await self.sleep(due - now)
+            lease = await self._admit(candidate, excluded, failed)
+            if lease is None:
+                continue
+            self.turns.take(model.name)
+            asking = Asking(model, lease, self.quotas, self.breakers, self.clock, trail)
+            await asking.begin()
+            try:
+                begun = await self._ask(asking, chat, deadline)
+                trail.model = model
+                trail.reason = reason = _reason(asked, model, excluded, failed)
+                attempts = len(trail.attempts) + 1
+                yield Answer(begun, model, attempts, reason, lease.room)
+                return
+            except UpstreamFailed as error:
+                asking.failure = error
+                if not error.failure.onward:
+                    raise
+            finally:
+                await asking.end()
+            failed[model.name] = failure = asking.failure
+            wait = pause(
+                failure, repeat + 1, self.retry, rest=asking.rest, chance=self.chance()
+            )
+            if wait is not None and not await self._rest(model):
+                due = self.clock.steady() + wait
+                heapq.heappush(line, (due, rank, candidate, repeat + 1))
+        raise await self._verdict(chat, selection, excluded, failed)
+
+    async def _select(
+        self, chat: ChatRequest, client: Client, asked: Asked
+    ) -> Selection:
+        called = DEFAULT_CATEGORY if chat.model is None else chat.model
+        first = self.select(chat, client, await self._seen(asked.models), called)
+        if not asked.fallbacks:
+            return first
+        then = self.select(chat, client, await self._seen(asked.fallbacks), called)
+        ranked, excluded = first.ranked + then.ranked, first.excluded + then.excluded
+        fit = tuple(c for c in ranked if not c.resting_for)
+        if not fit:
+            return Selection(ranked, excluded)
+        # To ask one that rests is a guess, and better than nothing only.
+        guesses = [c for c in ranked if c.resting_for]
+        rests = [Exclusion(c.model, Why.RESTING, "", c.resting_for) for c in guesses]
+        return Selection(fit, (*excluded, *rests))
+
+    async def _seen(self, models: Sequence[Model]) -> list[Candidate]:
+        """The models as they are at this moment."""
+        waits = await self.quotas.waits([model.pools for model in models])
+        rests = await self.breakers.resting([model.name for model in models])
+        return [
+            Candidate(model, wait, rest, self.turns.last(model.name))
+            for model, wait, rest in zip(models, waits, rests, strict=True)
+        ]
+
+    async def _admit(
+        self,
+        candidate: Candidate,
+        excluded: list[Exclusion],
+        failed: Mapping[str, UpstreamFailed],
+    ) -> Lease | None:
+        """Take from its quotas. None where somebody was faster, or found it broken."""
+        model = candidate.model
+        before = failed.get(model.name)
+        if failed and not candidate.resting_for and (rest := await self._rest(model)):
+            if before is None:
+                excluded.append(Exclusion(model, Why.RESTING, "", wait=rest))
+            return None
+        lease = await self.quotas.reserve(model.pools)
+        if isinstance(lease, Lease):
+            return lease
+        if before is None or before.failure is not failures.RATE_LIMIT:
+            excluded.append(Exclusion(model, Why.QUOTA, "", wait=lease.wait))
+        return None
+
+    async def _rest(self, model: Model) -> float:
+        [rest] = await self.breakers.resting([model.name])
+        return rest
+
+    async def _verdict(
+        self,
+        chat: ChatRequest,
+        selection: Selection,
+        excluded: Sequence[Exclusion],
+        failed: Mapping[str, UpstreamFailed],
+    ) -> ProxyError:
+        """The error for the client, with its moments as they are by now."""
+        models = [c.model for c in selection.ranked] + [e.model for e in excluded]
+        seen = await self._seen(models)
+        waits = {c.model.name: max(c.free_in, c.resting_for) for c in seen}
+        return verdict(
+            chat.model,
+            [
+                e if e.wait is None else attrs.evolve(e, wait=waits[e.model.name])
+                for e in excluded
+            ],
+            [
+                attrs.evolve(error, retry_after=waits[name])
+                if error.failure is failures.RATE_LIMIT
+                else error
+                for name, error in failed.items()
+            ],
+        )
+
+    async def _ask(self, asking: Asking, chat: ChatRequest, deadline: float) -> Begun:
+        """Send the request and wait until the answer has begun."""
+        model = asking.model
+        adapter = self.adapter(model.upstream.dialect)
+        request = await self.signer.sign(
+            adapter.build_request(chat, model), model.upstream
+        )
+        left = deadline - self.clock.steady()
+        patience, usual = _patience(model.upstream.patience, chat.stream)
+        limit = min(usual, left)
+        asking.sent = True
+        try:
+            async with asyncio.timeout(limit):
+                reply = await asking.opened(
+                    self.transport.open(request, model.upstream, patience)
+                )
+                if not 200 <= reply.head.status < 300:
+                    body = await error_body(reply, model.upstream.patience)
+                    raise adapter.parse_error(reply.head, body, model)
+                if chat.stream:
+                    return await begin(asking, adapter, reply)
+                return await whole(asking, adapter, reply)
+        except TimeoutError:
+            asking.hurried = left < usual
+            row = failures.FIRST_BYTE if chat.stream else failures.TIMED_OUT
+            raise upstream_failed(model, row, f"nothing within {limit:.3g} s") from None
+        except Broken as broken:
+            raise upstream_failed(model, broken.failure, broken.detail) from broken
+
+
+def _patience(patience: Patience, stream: bool) -> tuple[Patience, float]:
+    """Patience with this request, and the seconds in which its answer must begin."""
+    if stream:
+        return patience, patience.connect + patience.first_byte
+    whole = patience.whole
+    return Patience(patience.connect, whole, whole, whole), whole
+
+
+def _reason(
+    asked: Asked,
+    model: Model,
+    excluded: list[Exclusion],
+    failed: dict[str, UpstreamFailed],
+) -> str:
+    """Why this model answers, in a line of visible ASCII."""
+    parts = [asked.how if model in asked.models else f"fallback after {asked.how}"]
+    if asked.how == "category":
+        parts = [f"category {model.category}", f"priority {model.priority}"]
+    shown = [e for e in excluded if e.why is not Why.NOT_ALLOWED]
+    parts += [f"{e.model.name} {e.why.value}" for e in shown[:4]]
+    parts += [f"{name} {error.failure.name}" for name, error in failed.items()]
+    return "; ".join(parts)[:400]

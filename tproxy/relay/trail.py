@@ -1,0 +1,20 @@
+"""What happened to one request, gathered for its log line and its headers."""
+
+from __future__ import annotations
+
+import attrs
+
+from tproxy.core.events import Attempt
+from tproxy.core.model import Model
+from tproxy.core.upstream import Usage
+
+
+@attrs.define(eq=False)
+class Trail:
+    """Owned by one request. `broken` is set once an answer ended in an error event."""
+
+    attempts: list[Attempt] = attrs.field(factory=list)
+    model: Model | None = None
+    reason: str = ""
+    usage: Usage | None = None
+    broken: str | None = None  # the code told
