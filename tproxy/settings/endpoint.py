@@ -60,6 +60,16 @@ def check(url: str, *, insecure_http: bool) -> None:
         )
 
 
+def is_proxy(url: str) -> bool:
+    """Whether it names an HTTP proxy; credentials in it are welcome."""
+    try:
+        parts = _split(url)
+    except UnusableUrl:
+        return False
+    rest = parts.path.strip("/") or parts.query or parts.fragment
+    return parts.scheme == "http" and bool(parts.hostname) and not rest
+
+
 def is_near(url: str) -> bool:
     """Whether the host is this machine or in a private network, judged by its name."""
     host = urlsplit(url).hostname or ""

@@ -80,8 +80,11 @@ class HttpClient:
     timeout_seconds: Seconds | None = None
     connect_timeout_seconds: Seconds | None = None
     first_byte_timeout_seconds: Seconds | None = None
-    # No idle connection is kept today, so that any bound holds.
     idle_conn_timeout_seconds: Seconds | None = None
+    max_idle_conns: Size | None = None
+    max_idle_conns_per_host: Size | None = None
+    max_conns_per_host: Size | None = None
+    proxy: str | None = attrs.field(default=None, repr=False)
     ca_file: str | None = None
     client_cert: KeyPair | None = None
 
@@ -168,9 +171,6 @@ _ACCESS = _BUDGETS | _THROTTLE | {"normalise", "auth_url", "scope"}
 NOT_BUILT: Mapping[object, frozenset[str]] = {
     File: frozenset({"pools"}),
     Client: frozenset(_BUDGETS | _WINDOWS | {"priority", "max_concurrent"}),
-    HttpClient: frozenset(
-        {"proxy", "max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host"}
-    ),
     Provider: frozenset(_ACCESS),
     Model: frozenset(_ACCESS | {"price", "unsupported"}),
     Routing: frozenset({"wait_seconds", "max_waiting"}),

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import attrs
 
-from tproxy.core.model import Patience, Tls, Upstream
+from tproxy.core.model import Limits, Patience, Reach, Tls, Upstream
 from tproxy.core.secret import Secret
 from tproxy.settings import endpoint, schema
 from tproxy.settings.accounts import Account
@@ -89,7 +89,13 @@ class Asking:
         if token and key_header is not None:
             headers, token = (*headers, (key_header, token)), ""
         return Upstream(
-            at.url, at.dialect, Secret(token), headers, self._patience(), self._tls()
+            url=at.url,
+            dialect=at.dialect,
+            token=Secret(token),
+            headers=headers,
+            patience=self._patience(),
+            tls=self._tls(),
+            reach=self._reach(),
         )
 
     def check(self) -> None:
@@ -107,6 +113,9 @@ class Asking:
                     self.report.fault((*where, "headers", name), problem)
         ca_file, place = self._http(lambda http: http.ca_file, "ca_file")
         pair, beside = self._http(lambda http: http.client_cert, "client_cert")
+        proxy, at = self._http(lambda http: http.proxy, "proxy")
+        if proxy is not None and not endpoint.is_proxy(proxy):
+            self.report.fault(at, "not a proxy", "http://user:password@host:port")
         if ca_file is not None:
             self._check_file(ca_file, place)
         if pair is not None:
@@ -191,6 +200,20 @@ class Asking:
             silence=whole or usual.silence,
             whole=whole or usual.whole,
         )
+
+    def _reach(self) -> Reach:
+        usual = Limits()
+        idle, _ = self._http(lambda http: http.max_idle_conns)
+        idle_there, _ = self._http(lambda http: http.max_idle_conns_per_host)
+        most, _ = self._http(lambda http: http.max_conns_per_host)
+        seconds, _ = self._http(lambda http: http.idle_conn_timeout_seconds)
+        limits = Limits(
+            max_idle_conns=idle or usual.max_idle_conns,
+            max_idle_conns_per_host=idle_there or usual.max_idle_conns_per_host,
+            max_conns_per_host=most or usual.max_conns_per_host,
+            idle_conn_timeout_seconds=seconds or usual.idle_conn_timeout_seconds,
+        )
+        return Reach(limits, self._http(lambda http: http.proxy)[0])
 
     def _tls(self) -> Tls:
         ca_file, _ = self._http(lambda http: http.ca_file)

@@ -1,0 +1,1 @@
+"""Recorded provider traffic through the whole proxy: nothing is lost on the way."""

@@ -1,0 +1,1 @@
+"""The whole proxy between a real client and a scripted provider, on real sockets."""

@@ -1,0 +1,258 @@
+"""A provider on a loopback socket that answers by script, fault by fault.
+
+A script is a sequence of steps. Bytes are sent as they are, an event is waited for, and
+an `End` is the last. A script without one leaves the connection open for the next
+request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import socket
+import ssl
+import struct
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from http import HTTPStatus
+
+import attrs
+
+
+class End(enum.Enum):
+    CLOSE = "close"
+    RESET = "reset"
+    HOLD = "hold"  # nothing more comes, until the other side leaves
+
+
+Step = bytes | asyncio.Event | End
+Script = Sequence[Step]
+Headers = Mapping[str, str]
+
+SSE = {"Content-Type": "text/event-stream"}
+JSON = {"Content-Type": "application/json"}
+
+
+def head(status: int = 200, headers: Headers = JSON) -> bytes:
+    phrases = {known.value: known.phrase for known in HTTPStatus}
+    lines = [f"HTTP/1.1 {status} {phrases.get(status, 'Whatever')}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def whole(body: bytes, status: int = 200, headers: Headers = JSON) -> Script:
+    """A reply with its length."""
+    return [head(status, {**headers, "Content-Length": str(len(body))}), body]
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def chunked(pieces: Iterable[Step], headers: Headers = SSE) -> Script:
+    """A reply in chunks. It breaks off where the last piece is an `End`."""
+    steps: list[Step] = [head(200, {**headers, "Transfer-Encoding": "chunked"})]
+    steps += [chunk(piece) if isinstance(piece, bytes) else piece for piece in pieces]
+    return steps if isinstance(steps[-1], End) else [*steps, b"0\r\n\r\n"]
+
+
+def unframed(pieces: Iterable[Step], headers: Headers = SSE) -> Script:
+    """A reply that lasts until the connection ends."""
+    steps: list[Step] = [head(200, {**headers, "Connection": "close"}), *pieces]
+    return steps if isinstance(steps[-1], End) else [*steps, End.CLOSE]
+
+
+@attrs.frozen(eq=False)
+class Asked:
+    """One request as it came; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    left: asyncio.Event  # the other side has hung up
+
+
+@attrs.define(eq=False)
+class ScriptedUpstream:
+    """Request by request the next script; the last one also for all that follow."""
+
+    scripts: Sequence[Script]
+    on_accept: Script = ()
+    scheme: str = "http"
+    port: int = 0
+    asked: list[Asked] = attrs.field(factory=list)
+    accepted: list[_Connection] = attrs.field(factory=list)
+    connected: set[_Connection] = attrs.field(factory=set)
+    _heard: asyncio.Event = attrs.field(factory=asyncio.Event)
+    _empty: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}/v1/chat/completions"
+
+    async def first_asked(self) -> Asked:
+        await self._heard.wait()
+        return self.asked[0]
+
+    async def left_alone(self) -> None:
+        """Wait until nobody is connected."""
+        while self.connected:
+            self._empty.clear()
+            await self._empty.wait()
+
+    def script_for(self, asked: Asked) -> Script:
+        self.asked.append(asked)
+        self._heard.set()
+        return self.scripts[min(len(self.asked), len(self.scripts)) - 1]
+
+    def gone(self, connection: _Connection) -> None:
+        self.connected.discard(connection)
+        self._empty.set()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, upstream: ScriptedUpstream) -> None:
+        self._upstream = upstream
+        self._got = bytearray()
+        self._news = asyncio.Event()
+        self._gone = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._upstream.accepted.append(self)
+        self._upstream.connected.add(self)
+        self._serving = asyncio.ensure_future(self._serve())
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        self._news.set()
+
+    def eof_received(self) -> None:
+        self._left()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._upstream.gone(self)
+        self._left()
+
+    def _left(self) -> None:
+        self._gone.set()
+        self._news.set()
+
+    async def drop(self) -> None:
+        """Hang up at once, and say what went wrong, if anything did."""
+        self._transport.abort()
+        self._serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._serving
+
+    async def _serve(self) -> None:
+        for step in self._upstream.on_accept:
+            await self._take(step)
+        while (asked := await self._request()) is not None:
+            for step in self._upstream.script_for(asked):
+                await self._take(step)
+            if asked.headers.get("connection") == "close":
+                break
+        self._transport.close()
+
+    async def _take(self, step: Step) -> None:
+        match step:
+            case bytes():
+                self._transport.write(step)
+            case asyncio.Event():
+                await self._first(step)
+            case End.HOLD:
+                await self._gone.wait()
+            case End.CLOSE:
+                self._transport.close()
+            case End.RESET:
+                raw = self._transport.get_extra_info("socket")
+                linger = struct.pack("ii", 1, 0)
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self._transport.abort()
+
+    async def _first(self, event: asyncio.Event) -> None:
+        """Wait for the event, unless the other side leaves before it."""
+        waits = [asyncio.ensure_future(e.wait()) for e in (event, self._gone)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _request(self) -> Asked | None:
+        end = await self._until(lambda: self._got.find(b"\r\n\r\n") + 1)
+        if not end:
+            return None
+        first, *lines = self._got[: end - 1].decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        body, size = end + 3, int(headers.get("content-length", "0"))
+        if not await self._until(lambda: len(self._got) >= body + size):
+            return None
+        method, path, _ = first.split(" ")
+        said = bytes(self._got[body : body + size])
+        del self._got[: body + size]
+        return Asked(method, path, headers, said, self._gone)
+
+    async def _until(self, found: Callable[[], int]) -> int:
+        while not (value := found()):
+            if self._gone.is_set():
+                return 0
+            self._news.clear()
+            await self._news.wait()
+        return value
+
+
+@asynccontextmanager
+async def scripted(
+    *scripts: Script, on_accept: Script = (), tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ScriptedUpstream]:
+    """A provider that listens. `on_accept` comes before anything is asked.
+
+    Whoever asked it has to have hung up when the block ends.
+    """
+    upstream = ScriptedUpstream(scripts, on_accept, "https" if tls else "http")
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(upstream), "127.0.0.1", 0, ssl=tls
+    )
+    upstream.port = server.sockets[0].getsockname()[1]
+    try:
+        yield upstream
+        await upstream.left_alone()
+    finally:
+        server.close()
+        for each in upstream.accepted:
+            await each.drop()
+        await server.wait_closed()
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port that is taken, and on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@contextmanager
+def deaf() -> Iterator[int]:
+    """A port whose queue of connections is full: the next ones are never accepted."""
+    with ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(2):
+            queued = sockets.enter_context(socket.socket())
+            queued.setblocking(False)
+            queued.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]

@@ -1,0 +1,214 @@
+"""The composition root: the one place that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import attrs
+from tornado.netutil import bind_sockets
+
+from tproxy.auth.static import BearerToken
+from tproxy.core.catalog import Catalog
+from tproxy.core.chat import ChatRequest
+from tproxy.core.events import Notice, Observer
+from tproxy.core.model import Client
+from tproxy.core.selection import Candidate, Selection, Strategy
+from tproxy.core.state import Clock
+from tproxy.core.upstream import Transport
+from tproxy.echo.server import EchoServer
+from tproxy.providers import adapter
+from tproxy.relay.relay import Relay
+from tproxy.selection.eligible import select
+from tproxy.selection.strategies import PriorityThenIdlest
+from tproxy.server.limits import Limits
+from tproxy.server.server import Server
+from tproxy.settings import ServerSettings, Settings
+from tproxy.state.memory import MemoryBreakers, MemoryQuotas, MemoryTurns
+from tproxy.transport.pooled import PooledTransport
+from tproxy.web.context import Context, Snapshot
+from tproxy.web.routes import Routes
+
+_LEFTOVER_SECONDS = 5.0  # for error events after the drain
+_LIMITS = Limits(body_bytes=1 << 30)  # the handlers' own is tighter, and is reloaded
+
+
+class SystemClock:
+    """`core.state.Clock` as the machine has it."""
+
+    wall = staticmethod(time.time)
+    steady = staticmethod(time.monotonic)
+
+
+@attrs.define(eq=False)
+class Proxy:
+    """One proxy, from `start` to `drain` and `stop`. Two of them share nothing."""
+
+    settings: Settings
+    observer: Observer
+    clock: Clock = attrs.field(factory=SystemClock)
+    transport: Transport = attrs.field(factory=PooledTransport)
+    chance: Callable[[], float] = random.random
+    _quotas: MemoryQuotas = attrs.field(init=False)
+    _breakers: MemoryBreakers = attrs.field(init=False)
+    _turns: MemoryTurns = attrs.field(factory=MemoryTurns, init=False)
+    _context: Context = attrs.field(init=False)
+    _server: Server | None = attrs.field(default=None, init=False)
+    _echo: EchoServer | None = attrs.field(default=None, init=False)
+    _idle: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    port: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._quotas = MemoryQuotas(self.clock)
+        self._breakers = MemoryBreakers(self.clock)
+        # A run's ids share a random start, so that two runs never mix in one log.
+        run, count = secrets.token_hex(6), itertools.count(1)
+        self._context = Context(
+            snapshot=self._snapshot(self.settings),
+            clock=self.clock,
+            observer=self.observer,
+            quotas=self._quotas,
+            breakers=self._breakers,
+            new_id=lambda: f"req_{run}{next(count):08x}",
+            idle=self._idle.set,
+        )
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients on this machine."""
+        server = self.settings.server
+        host = server.host or "127.0.0.1"
+        scheme = "https" if server.tls_cert else "http"
+        shown = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{shown}:{self.port}/v1"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address is taken or not ours, or a TLS file is unreadable.
+        """
+        server = self.settings.server
+        tls = _tls(server)
+        self._with_echo()
+        sockets = bind_sockets(server.port, server.host or None, reuse_port=False)
+        self.port = sockets[0].getsockname()[1]
+        self._server = Server(Routes(self._context), limits=_LIMITS, tls=tls)
+        await self._server.start(sockets)
+        self._context.ready = True
+
+    def reload(self, settings: Settings) -> None:
+        """Serve by `settings` from the next request on.
+
+        Requests under way keep what they began with; quotas, breakers and turns go on.
+        The listening socket stays as it is.
+        """
+        old = self.settings.server
+        server = attrs.evolve(
+            settings.server,
+            host=old.host,
+            port=old.port,
+            tls_cert=old.tls_cert,
+            tls_key=old.tls_key,
+        )
+        if server != settings.server:
+            self.observer.emit(
+                Notice("warning", "server.addr and server.tls change only at a restart")
+            )
+        self.settings = attrs.evolve(settings, server=server)
+        self._context.snapshot = self._snapshot(self.settings)
+        self._with_echo()
+
+    async def drain(self) -> None:
+        """Take no new connection; let requests under way end, up to `drain_seconds`.
+
+        What is left then is told so, in its stream where that has begun.
+        """
+        self._context.draining = True
+        if self._server is not None:
+            self._server.retire()
+        if await self._idle_within(self.settings.server.drain_seconds):
+            return
+        for request in tuple(self._context.active):
+            request.cut()
+        await self._idle_within(_LEFTOVER_SECONDS)
+
+    async def stop(self) -> None:
+        """Close everything at once."""
+        self._context.draining = True
+        if self._server is not None:
+            await self._server.close_all()
+        self.transport.close()
+        if self._echo is not None:
+            await self._echo.stop()
+
+    async def _idle_within(self, seconds: float) -> bool:
+        self._idle.clear()
+        if not self._context.active:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _with_echo(self) -> None:
+        """Start the built-in provider if a model needs it."""
+        if not self.settings.needs_echo:
+            return
+        if self._echo is None:
+            self._echo = EchoServer(clock=self.clock.wall)
+            self._echo.start()
+        self.settings = self.settings.with_echo(f"{self._echo.url}/chat/completions")
+        self._context.snapshot = self._snapshot(self.settings)
+
+    def _snapshot(self, settings: Settings) -> Snapshot:
+        catalog = Catalog.of(settings.models, settings.routing.fallbacks)
+        relay = Relay(
+            catalog=catalog,
+            select=partial(_select, PriorityThenIdlest()),
+            adapter=adapter,
+            signer=BearerToken(),
+            transport=self.transport,
+            quotas=self._quotas,
+            breakers=self._breakers,
+            turns=self._turns,
+            clock=self.clock,
+            routing=settings.routing,
+            retry=settings.retry,
+            chance=self.chance,
+        )
+        return Snapshot(
+            relay=relay,
+            catalog=catalog,
+            clients=settings.clients,
+            created=int(self.clock.wall()),
+            cors_origins=settings.server.cors_origins,
+            max_request_bytes=settings.server.max_request_bytes,
+        )
+
+
+def _select(
+    strategy: Strategy,
+    chat: ChatRequest,
+    client: Client,
+    candidates: Sequence[Candidate],
+    called: str,
+) -> Selection:
+    return select(chat, client, candidates, strategy, called=called)
+
+
+def _tls(server: ServerSettings) -> ssl.SSLContext | None:
+    if server.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(server.tls_cert, server.tls_key)
+    return context

@@ -1,0 +1,203 @@
+"""The command line: serve, up, check, init. `interface.md`, "Commands"."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import secrets
+import shlex
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import tornado
+
+from tproxy import __version__
+from tproxy.app import Proxy
+from tproxy.core.errors import ConfigError, Fault
+from tproxy.lifecycle import Load, Started, serve
+from tproxy.settings import Discovery, Overrides, Settings, discover, load, render_init
+
+OK, FAILED, FAULTY = 0, 1, 2  # exit codes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        count = len(error.faults)
+        print(f"{count} fault{'s' if count != 1 else ''}.", file=sys.stderr)
+        return FAULTY
+    except BrokenPipeError:  # `tproxy init | head`
+        sys.stderr.close()
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tproxy",
+        description="One OpenAI-compatible endpoint in front of many LLM providers. "
+        "With --config it serves; `tproxy up` needs no file.",
+        allow_abbrev=False,
+    )
+    version = (
+        f"tproxy {__version__}, Python {platform.python_version()}, "
+        f"Tornado {tornado.version}"
+    )
+    parser.add_argument("-version", "--version", action="version", version=version)
+    _file_flags(parser)
+    _server_flags(parser)
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    up = commands.add_parser("up", help="serve what the keys in the environment allow")
+    _env_flag(up)
+    _server_flags(up)
+    up.set_defaults(run=_up)
+
+    check = commands.add_parser(
+        "check", help="validate a configuration, fault by fault"
+    )
+    _file_flags(check)
+    check.set_defaults(run=_check)
+
+    init = commands.add_parser(
+        "init", help="write a configuration for what `up` serves"
+    )
+    _env_flag(init)
+    init.set_defaults(run=_init)
+    return parser
+
+
+def _env_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-env-file",
+        "--env-file",
+        type=Path,
+        metavar="FILE",
+        help="variables, NAME=value a line; default .env, then /config/.env",
+    )
+
+
+def _file_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-config", "--config", type=Path, metavar="FILE", help="the YAML configuration"
+    )
+    _env_flag(parser)
+
+
+def _server_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-addr", "--addr", metavar="HOST:PORT", help=":PORT is every interface"
+    )
+    parser.add_argument("-workers", "--workers", type=int, metavar="N")
+
+
+def _overrides(arguments: argparse.Namespace) -> Overrides:
+    return Overrides(addr=arguments.addr, workers=arguments.workers)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    if arguments.config is None:
+        print(
+            "tproxy: which configuration? Give --config FILE, or run `tproxy up`, "
+            "which needs none. `tproxy init` writes one to start from.",
+            file=sys.stderr,
+        )
+        return FAULTY
+    read = partial(
+        load,
+        arguments.config,
+        environ=os.environ,
+        env_file=arguments.env_file,
+        overrides=_overrides(arguments),
+    )
+    settings = read()
+    _warn(settings.warnings)
+    return _run(settings, read, _say_nothing)
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    found = discover(
+        environ=os.environ,
+        env_file=arguments.env_file,
+        overrides=_overrides(arguments),
+        make_token=lambda: f"tp-{secrets.token_urlsafe(24)}",
+    )
+    _warn(found.settings.warnings)
+    return _run(found.settings, None, partial(_greet, found))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if arguments.config is None:
+        print("tproxy check: which file? Give --config FILE.", file=sys.stderr)
+        return FAULTY
+    settings = load(arguments.config, environ=os.environ, env_file=arguments.env_file)
+    _warn(settings.warnings)
+    models = len(settings.models)
+    print(f"{arguments.config}: good; {models} model{'s' if models != 1 else ''}.")
+    return OK
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    print(render_init(os.environ, env_file=arguments.env_file), end="")
+    return OK
+
+
+def _run(settings: Settings, load_again: Load | None, started: Started) -> int:
+    try:
+        serve(settings, sys.stderr, load_again=load_again, started=started)
+    except OSError as error:
+        server = settings.server
+        print(
+            f"tproxy: cannot listen on {server.host or '*'}:{server.port}: "
+            f"{error.strerror or error}. Another address: --addr HOST:PORT.",
+            file=sys.stderr,
+        )
+        return FAILED
+    return OK
+
+
+def _say_nothing(proxy: Proxy) -> None:
+    """With a file, the log's first line says all there is to say."""
+
+
+def _greet(found: Discovery, proxy: Proxy) -> None:
+    """What a newcomer needs next, ready to paste."""
+    settings = found.settings
+    words = ["SMALL", "BIG", *(model.name for model in settings.models)]
+    categories = {model.category for model in settings.models}
+    names = [w for w in words if w in categories or w not in ("SMALL", "BIG")]
+    token = found.token or "$AUTH_TOKEN"
+    messages = [{"role": "user", "content": "Hello!"}]
+    body = json.dumps({"model": names[0], "stream": True, "messages": messages})
+    lines = [
+        f"tproxy {__version__} serves OpenAI's API.",
+        "",
+        f"  base URL   {proxy.url}",
+        f"  token      {found.token or 'the value of AUTH_TOKEN'}",
+        f"  providers  {', '.join(found.found) or 'echo (no provider key is set)'}",
+        f"  models     {', '.join(names[:8])}{', …' if len(names) > 8 else ''}",
+        *(f"  note       {note}" for note in found.notes),
+        "",
+        "Try it:",
+        "",
+        f"  curl -N {proxy.url}/chat/completions \\",
+        f'    -H "Authorization: Bearer {token}" \\',
+        '    -H "Content-Type: application/json" \\',
+        f"    -d {shlex.quote(body)}",
+        "",
+        "Ctrl-C ends it. `tproxy init > tproxy.yaml` writes this as a configuration.",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def _warn(warnings: Sequence[Fault]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)

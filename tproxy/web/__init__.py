@@ -1,0 +1,1 @@
+"""The client side: routes, tokens, and errors in OpenAI's envelope."""

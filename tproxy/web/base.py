@@ -1,0 +1,254 @@
+"""What every route does: token, request id, body limit, errors by one door.
+
+What this module rests on in Tornado 6.6:
+  * With `stream_request_body`, `prepare` runs before the body arrives and
+    `data_received` as it does, so a body over the limit is refused, not buffered.
+  * A handler that has answered early has the rest of its body read and thrown away.
+  * `write_error` is where everything that leaves a handler ends up.
+  * `clear` sets three headers, a formatted date among them, that we do not want, and
+    `set_header` matches each value against a pattern; the server looks for line ends
+    in the whole head again. So `clear` and `put` fill the same two attributes plainly.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from http import HTTPStatus
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from tproxy.core import openai
+from tproxy.core.errors import (
+    AuthenticationFailed,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    ProxyError,
+    RequestTooLarge,
+    Unavailable,
+)
+from tproxy.core.events import Notice, RequestFinished
+from tproxy.core.model import Client
+from tproxy.relay.trail import Trail
+from tproxy.web.context import Context
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_LONGEST_SDK_WAIT = 60.0  # seconds; OpenAI's SDKs ignore Retry-After beyond it
+_EXPOSED = "x-request-id, x-tproxy-model, x-tproxy-provider, retry-after"
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A connection that can be ended, as Tornado's and ours can."""
+
+    def close(self) -> None: ...
+
+
+@stream_request_body
+class BaseHandler(RequestHandler):
+    """A route. Every one needs a client's token, unless it says `public`."""
+
+    ALLOWED: ClassVar[tuple[str, ...]] = ("GET", "HEAD", "OPTIONS")
+    public: ClassVar[bool] = False
+
+    def initialize(self, context: Context) -> None:
+        self.context = context
+        self.snapshot = context.snapshot
+        self.client: Client | None = None
+        self.trail = Trail()
+        self.client_gone = False
+        self.error: ProxyError | None = None
+        said = self.request.headers.get("X-Request-Id", "")
+        self.request_id = said if _SANE_ID.fullmatch(said) else context.new_id()
+        self._mark()
+        self._started = context.clock.steady()
+        self._body = bytearray()
+
+    def clear(self) -> None:
+        self._headers = HTTPHeaders()
+        self._write_buffer: list[bytes] = []
+        self._status_code = 200
+        self._reason = "OK"
+
+    def put(self, name: str, value: str) -> None:
+        """Set a header to a value that is known to be one, a name in its usual case."""
+        self._headers._as_list[name] = [value]
+
+    def prepare(self) -> None:
+        if self.request.method == "OPTIONS":
+            return
+        if not self.public:
+            self.client = self._authenticated()
+        if self.request.method not in self.ALLOWED:
+            raise MethodNotAllowed(
+                message=f"{self.request.method} is not for this route.",
+                allowed=self.ALLOWED,
+            )
+        length = self.request.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > self.snapshot.max_request_bytes:
+            raise self._too_large()
+
+    def data_received(self, chunk: bytes) -> None:
+        if len(self._body) + len(chunk) <= self.snapshot.max_request_bytes:
+            self._body += chunk
+        elif not self._finished:
+            self._body.clear()
+            self._told(self._too_large())
+
+    def body(self) -> bytes:
+        return bytes(self._body)
+
+    def options(self, *_: str) -> None:
+        self.set_status(204)
+        self.set_header("Allow", ", ".join(self.ALLOWED))
+        self.finish()
+
+    def compute_etag(self) -> None:
+        """No answer is worth keeping, and a hash of each is not free."""
+
+    def on_connection_close(self) -> None:
+        self.client_gone = True
+        super().on_connection_close()  # ends the wait for the rest of the body
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tell the client; Tornado sends here whatever leaves a handler."""
+        cause = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        match cause:
+            case ProxyError():
+                self._told(cause)
+            case HTTPError(status_code=405):
+                message = f"{self.request.method} is not for this route."
+                self._told(MethodNotAllowed(message=message, allowed=self.ALLOWED))
+            case HTTPError(status_code=404):
+                self._told(_no_route(self.request.path))
+            case HTTPError() if status_code < 500:
+                message = f"{HTTPStatus(status_code).phrase}."
+                self._told(InvalidRequest(message=message))
+            case _:
+                self._told(InternalError())
+
+    def log_exception(self, *exc_info: Any) -> None:
+        """Only our own faults are worth a trace, and the trace holds no values."""
+        error = exc_info[1]
+        if isinstance(error, (ProxyError, HTTPError, StreamClosedError)):
+            return
+        place, trace = "", exc_info[2]
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            place = f"{code.co_qualname} line {trace.tb_lineno}; {place}"
+            trace = trace.tb_next
+        fields = {
+            "request_id": self.request_id,
+            "error": type(error).__name__,
+            "at": place[:1_000],
+        }
+        self.context.observer.emit(Notice("error", "a fault of our own", fields))
+
+    def on_finish(self) -> None:
+        told = self.error.told if self.error is not None else None
+        trail = self.trail
+        self.context.observer.emit(
+            RequestFinished(
+                request_id=self.request_id,
+                client=self.client.name if self.client is not None else None,
+                method=(self.request.method or "")[:16],
+                route=self.request.path[:200],
+                status=self.get_status(),
+                seconds=self.context.clock.steady() - self._started,
+                model=trail.model.name if trail.model is not None else None,
+                reason=trail.reason,
+                stream=self.streamed,
+                code=told.code if told is not None else trail.broken,
+                attempts=tuple(trail.attempts),
+                usage=trail.usage,
+                left=self.client_gone,
+            )
+        )
+
+    streamed = False
+
+    def hang_up(self) -> None:
+        """Close the connection, once all that was written has gone out."""
+        connection: object = self.request.connection
+        if isinstance(connection, Closable):
+            connection.close()
+
+    def _told(self, error: ProxyError) -> None:
+        self.error = error
+        told = error.told
+        self._mark()  # Tornado has cleared all headers by now
+        self.set_status(told.status)
+        self.set_header("Content-Type", "application/json")
+        if self.trail.attempts:
+            self.set_header("x-tproxy-attempts", str(len(self.trail.attempts)))
+        match error:
+            case AuthenticationFailed():
+                self.set_header("WWW-Authenticate", "Bearer")
+            case MethodNotAllowed():
+                self.set_header("Allow", ", ".join(error.allowed))
+            case Unavailable() if told.status in (429, 503):
+                self._retry_after(error.retry_after or 1.0)
+        self.finish(openai.error(error))
+
+    def _retry_after(self, seconds: float) -> None:
+        self.set_header("Retry-After", str(max(math.ceil(seconds), 1)))
+        self.set_header("retry-after-ms", str(max(math.ceil(seconds * 1000), 1)))
+        if seconds > _LONGEST_SDK_WAIT:
+            self.set_header("x-should-retry", "false")
+
+    def _authenticated(self) -> Client:
+        """The client of the one `Authorization: Bearer` header (RFC 6750, 2.1)."""
+        said = self.request.headers.get_list("Authorization")
+        kind, _, token = said[0].partition(" ") if len(said) == 1 else ("", "", "")
+        client = self.snapshot.client(token.strip())
+        if kind.lower() != "bearer" or client is None:
+            raise AuthenticationFailed
+        return client
+
+    def _too_large(self) -> RequestTooLarge:
+        most = self.snapshot.max_request_bytes
+        return RequestTooLarge(message=f"The body is over {most} bytes.")
+
+    def _mark(self) -> None:
+        """The headers of every answer, errors included."""
+        self.put("X-Request-Id", self.request_id)
+        self.put("X-Content-Type-Options", "nosniff")
+        if self.snapshot.cors_origins:
+            self._cross_origin()
+
+    def _cross_origin(self) -> None:
+        """CORS, for the origins the operator listed (Fetch standard, 3.2)."""
+        origin = self.request.headers.get("Origin")
+        allowed = self.snapshot.cors_origins
+        if origin is None or not (origin in allowed or "*" in allowed):
+            return
+        self.set_header("Access-Control-Allow-Origin", origin)
+        self.set_header("Vary", "Origin")
+        self.set_header("Access-Control-Expose-Headers", _EXPOSED)
+        if self.request.method == "OPTIONS":
+            asked = self.request.headers.get("Access-Control-Request-Headers", "")
+            self.set_header("Access-Control-Allow-Methods", ", ".join(self.ALLOWED))
+            if re.fullmatch(r"[A-Za-z0-9, _-]{1,1000}", asked):
+                self.set_header("Access-Control-Allow-Headers", asked)
+            self.set_header("Access-Control-Max-Age", "600")
+
+
+class UnknownRoute(BaseHandler):
+    """Everything that is in no table: 404, once the token is right."""
+
+    ALLOWED = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.request.method != "OPTIONS":
+            raise _no_route(self.request.path)
+
+
+def _no_route(path: str) -> NotFound:
+    shown = "".join(c if c.isprintable() else "?" for c in path[:200])
+    return NotFound(message=f"There is no route {shown}.")
