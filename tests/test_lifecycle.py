@@ -8,6 +8,8 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.daemon import result, running
 from tests.serving import TOKEN, chat, chunks, read_reply, request, run, send
 from tests.upstream import END, SteppedUpstream, event, stepped
@@ -198,6 +200,21 @@ def test_an_address_that_is_taken_is_said_plainly(tmp_path: Path) -> None:
         assert code == 1
         assert f"cannot listen on {address}" in err
         assert "Traceback" not in err
+
+    run(test)
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_it_serves_with_uvloop_and_without(loop: str, tmp_path: Path) -> None:
+    async def test() -> None:
+        if loop == "asyncio":  # found before the real one
+            (tmp_path / "uvloop.py").write_text("raise ImportError")
+        async with running("up", cwd=tmp_path) as daemon:
+            assert daemon.lines[-1]["loop"] == loop
+            reply = await send(daemon.port, chat(stream=True))
+            assert reply.body.endswith(b"data: [DONE]\n\n")
+            daemon.tell(signal.SIGTERM)
+            assert await daemon.ended() == 0
 
     run(test)
 

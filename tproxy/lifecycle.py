@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 from collections.abc import Callable
 from typing import Protocol
@@ -39,6 +40,7 @@ def serve(
     Raises:
         OSError: it cannot listen.
     """
+    _allow_many_connections()
     clock = SystemClock()
     lines = Batched(log)
     observer = JsonLog(lines, clock)
@@ -49,6 +51,14 @@ def serve(
         _run(Daemon(proxy, load_again, started))
     finally:
         lines.flush()
+
+
+def _allow_many_connections() -> None:
+    """Open as many descriptors as we may: a stream takes two, and 1,024 is usual."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _run(daemon: Daemon) -> None:
@@ -136,7 +146,13 @@ class Daemon:
             loop.add_signal_handler(number, self._stop, number.name)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         await self.proxy.start()
-        self._say("info", "serving", url=self.proxy.url, version=__version__)
+        self._say(
+            "info",
+            "serving",
+            url=self.proxy.url,
+            version=__version__,
+            loop=type(loop).__module__.partition(".")[0],
+        )
         self.started(self.proxy)
         await self._stopping.wait()
         draining = asyncio.ensure_future(self.proxy.drain())

@@ -10,6 +10,7 @@ from tests.fakes import FakeClock
 from tests.state.quotas import Quotas, at, daily, rolling
 from tproxy.core.quota import DAY, HOUR, MINUTE, Kind, Pool, Window
 from tproxy.core.state import Denial, Lease
+from tproxy.state.counters import seconds_until
 
 
 def test_a_rolling_window_is_free_again_the_very_moment_it_allows() -> None:
@@ -24,6 +25,18 @@ def test_a_rolling_window_is_free_again_the_very_moment_it_allows() -> None:
     quotas.clock.advance(0.001)
     quotas.take(rolling(3))
     assert quotas.denied(rolling(3)).wait == pytest.approx(10.0)
+
+
+MOMENT = st.floats(0, 1e10, allow_nan=False)
+
+
+@given(MOMENT, MOMENT | st.floats(0, 100, allow_nan=False))
+@example(63.9, 14.3)
+def test_a_wait_is_never_too_short_by_rounding(moment: float, now: float) -> None:
+    wait = seconds_until(moment, now)
+
+    assert wait == (0.0 if moment <= now else pytest.approx(moment - now, abs=1e-3))
+    assert now + wait >= moment
 
 
 MOMENTS = st.lists(
@@ -288,21 +301,24 @@ def test_after_a_rest_one_request_probes() -> None:
     quotas.clock.advance(4.0)
 
     probe = quotas.take(rolling(99))
-    assert quotas.denied(rolling(99)).wait == 4.0
+    assert quotas.denied(rolling(99)).wait == 2.0
     quotas.settle(probe)
     assert quotas.fill(rolling(99)) == 98
 
 
-def test_a_probe_that_never_ends_holds_up_others_only_so_long() -> None:
+def test_a_probe_that_is_not_refused_soon_lets_others_follow() -> None:
     quotas = Quotas()
     for _ in range(3):
         refused(quotas, rolling(99))
     quotas.clock.advance(4.0)
+    quotas.take(rolling(99))
 
-    for _ in range(3):
-        quotas.take(rolling(99))
-        quotas.denied(rolling(99))
-        quotas.clock.advance(4.0)
+    quotas.clock.advance(2.0)
+
+    follower = quotas.take(rolling(99))
+    quotas.release(follower)
+    assert quotas.fill(rolling(99)) == 98
+    assert quotas.rest(rolling(99)) == 8.0  # refused after all
 
 
 def test_a_probe_that_was_given_back_makes_room_for_another() -> None:
@@ -358,6 +374,19 @@ def test_what_was_learned_is_forgotten_when_its_window_has_ended() -> None:
     assert quotas.fill(rolling(99)) == 99
     quotas.clock.advance(MINUTE)
     assert refused(quotas, rolling(99)) == 1.0
+
+
+def test_what_was_learned_is_forgotten_also_while_nobody_asks() -> None:
+    quotas = Quotas()
+    for _ in range(5):
+        refused(quotas, rolling(99))
+    quotas.clock.advance(16.0)
+    slow = quotas.take(rolling(99))
+    quotas.clock.advance(MINUTE)
+
+    quotas.release(slow)
+
+    assert quotas.rest(rolling(99)) == 1.0
 
 
 def test_a_pool_without_windows_can_rest_too() -> None:

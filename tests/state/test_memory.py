@@ -104,7 +104,8 @@ def test_the_longest_wait_is_told() -> None:
     quotas.take(minute, hour)
     quotas.clock.advance(5.0)
 
-    assert quotas.denied(minute, hour) == Denial("rolling 3600", "hour", 3595.0)
+    for pools in ((minute, hour), (hour, minute)):
+        assert quotas.denied(*pools) == Denial("rolling 3600", "hour", 3595.0)
     assert now(quotas.store.waits([[minute], [hour], [minute, hour], []])) == [
         *(55.0, 3595.0, 3595.0, 0.0)
     ]
@@ -245,6 +246,20 @@ def test_after_a_limit_was_lowered_enough_have_to_go_first() -> None:
     assert quotas.denied(rolling(3)).wait == 57.0
     quotas.clock.advance(57.0)
     quotas.take(rolling(3))
+
+
+def test_what_was_given_back_need_not_go() -> None:
+    quotas = Quotas()
+    leases = []
+    for _ in range(5):
+        leases.append(quotas.take(rolling(5)))
+        quotas.clock.advance(1.0)
+
+    quotas.release(leases[1])
+
+    assert (
+        quotas.denied(rolling(2)).wait == 58.0
+    )  # three of four, the fourth from 3 s on
 
 
 def test_a_lease_from_before_a_reload_is_given_back_after_it() -> None:

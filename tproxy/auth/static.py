@@ -18,4 +18,5 @@ class BearerToken:
         if not upstream.token:
             return request
         bearer = ("Authorization", f"Bearer {upstream.token.reveal()}")
-        return attrs.evolve(request, headers=(*request.headers, bearer))
+        headers = (*request.headers, bearer)
+        return UpstreamRequest(request.method, request.url, headers, request.body)

@@ -16,6 +16,7 @@ from tproxy.core.quota import day_bounds
 from tproxy.core.state import LeaseId
 
 _FIRST_REST = 1.0  # seconds, when a provider limits us and gives no hint
+_PROBED = 2.0  # seconds; a refusal would have come by then
 
 
 def seconds_until(moment: float, now: float) -> float:
@@ -23,7 +24,7 @@ def seconds_until(moment: float, now: float) -> float:
     wait = moment - now
     if wait <= 0:
         return 0.0
-    return wait if now + wait >= moment else wait + math.ulp(moment)
+    return wait if now + wait >= moment else wait + math.ulp(max(abs(moment), abs(now)))
 
 
 @attrs.define(eq=False)
@@ -110,8 +111,8 @@ class Day:
 class Rest:
     """What a provider that limits us has taught: to wait, and for how long.
 
-    After a rest that we had to guess, one request probes. Until its end tells more,
-    others follow as slowly as the rest was long.
+    After a rest that we had to guess, one request probes. Others follow once it has
+    ended, or has not been refused for `_PROBED` seconds.
     """
 
     until: float = -math.inf
@@ -139,15 +140,16 @@ class Rest:
 
     def admit(self, lease: LeaseId, now: float) -> None:
         self._forget(now)
-        if self.guess:
-            self.probe_until = now + self.guess
-            self.probe = lease if self.probe is None else self.probe
+        if self.guess and self.probe is None:
+            self.probe, self.probe_until = lease, now + _PROBED
 
     def ended(self, lease: LeaseId, *, served: bool) -> None:
-        if self.probe is not None and lease >= self.probe:
-            self.probe_until = -math.inf
-            if served:
-                self.guess, self.probe = 0.0, None
+        if self.probe is None or lease < self.probe:
+            return
+        if served:
+            self.guess = 0.0
+        if served or lease == self.probe:
+            self.probe, self.probe_until = None, -math.inf
 
     def _forget(self, now: float) -> None:
         if now >= self.forgotten_at:

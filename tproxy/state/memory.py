@@ -18,6 +18,8 @@ from tproxy.core.state import Clock, Denial, Lease, LeaseId
 from tproxy.state.calm import CalmClock
 from tproxy.state.counters import Day, Rest, Rolling, Take
 
+_MOST_PLANS = 10_000
+
 
 @attrs.define(eq=False)
 class _Counters:
@@ -29,11 +31,25 @@ class _Counters:
 
 
 @attrs.frozen(eq=False)
+class _Plan:
+    """What a request against certain pools has to look at, gathered once.
+
+    `days` are counted by two wall clocks, as `MemoryQuotas` says. `pools` is kept so
+    that its identity stays its own.
+    """
+
+    pools: Sequence[Pool]
+    rests: tuple[tuple[Rest, Pool], ...]
+    logs: tuple[tuple[Rolling, Window, Pool], ...]
+    days: tuple[tuple[Day, Day, Window, Pool], ...]
+
+
+@attrs.frozen(eq=False)
 class _Taken:
     """Where a lease has taken a place."""
 
     take: Take
-    logs: tuple[Rolling, ...]
+    plan: _Plan
     days: tuple[tuple[Day, int], ...]
 
 
@@ -48,6 +64,7 @@ class MemoryQuotas:
     _clock: Clock
     _calm: CalmClock = attrs.field(init=False)
     _pools: dict[str, _Counters] = attrs.field(factory=dict, init=False)
+    _plans: dict[int, _Plan] = attrs.field(factory=dict, init=False)
     _open: dict[LeaseId, _Taken] = attrs.field(factory=dict, init=False)
     _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
 
@@ -55,46 +72,42 @@ class MemoryQuotas:
         self._calm = CalmClock(self._clock)
 
     async def reserve(self, pools: Sequence[Pool]) -> Lease | Denial:
-        now = self._clock.steady()
-        denial = self._denial(pools, now)
+        now, plan = self._clock.steady(), self._plan(pools)
+        denial = self._denial(plan, now)
         if denial is not None:
             return denial
         lease_id = LeaseId(next(self._ids))
         take = Take(now)
-        logs: list[Rolling] = []
+        for rest, _ in plan.rests:
+            rest.admit(lease_id, now)
+        for log, _, _ in plan.logs:
+            log.add(take)
         days: list[tuple[Day, int]] = []
-        for pool in pools:
-            counters = self._counters(pool)
-            counters.rest.admit(lease_id, now)
-            for window in pool.windows:
-                if window.kind is Kind.ROLLING:
-                    log = counters.rolling[window.seconds]
-                    log.add(take)
-                    logs.append(log)
-                    continue
-                for day in counters.days[window.zone]:
-                    day.count += 1
-                    days.append((day, day.number))
-        self._open[lease_id] = _Taken(take, tuple(logs), tuple(days))
-        return Lease(lease_id, tuple(pools), self._tightest(pools, now))
+        for by_wall, by_calm, _, _ in plan.days:
+            by_wall.count += 1
+            by_calm.count += 1
+            days += ((by_wall, by_wall.number), (by_calm, by_calm.number))
+        self._open[lease_id] = _Taken(take, plan, tuple(days))
+        return Lease(lease_id, tuple(pools), self._tightest(plan, now))
 
     async def settle(self, lease: Lease) -> None:
-        if self._open.pop(lease.id, None) is None:
+        taken = self._open.pop(lease.id, None)
+        if taken is None:
             return
-        for pool in lease.pools:
-            self._counters(pool).rest.ended(lease.id, served=True)
+        for rest, _ in taken.plan.rests:
+            rest.ended(lease.id, served=True)
 
     async def release(self, lease: Lease) -> None:
         taken = self._open.pop(lease.id, None)
         if taken is None:
             return
         taken.take.live = False
-        for log in taken.logs:
+        for log, _, _ in taken.plan.logs:
             log.give_back(taken.take)
         for day, number in taken.days:
             day.give_back(number)
-        for pool in lease.pools:
-            self._counters(pool).rest.ended(lease.id, served=False)
+        for rest, _ in taken.plan.rests:
+            rest.ended(lease.id, served=False)
 
     async def rest(self, pool: Pool, seconds: float | None) -> float:
         longest = max((window.seconds for window in pool.windows), default=MINUTE)
@@ -103,63 +116,80 @@ class MemoryQuotas:
 
     async def waits(self, pools: Sequence[Sequence[Pool]]) -> list[float]:
         now = self._clock.steady()
-        denials = (self._denial(group, now) for group in pools)
+        denials = [self._denial(self._plan(group), now) for group in pools]
         return [0.0 if denial is None else denial.wait for denial in denials]
 
     async def room(self, pools: Sequence[Pool]) -> Room | None:
-        return self._tightest(pools, self._clock.steady())
+        now, plan = self._clock.steady(), self._plan(pools)
+        self._denial(plan, now)  # lets go of what is over
+        return self._tightest(plan, now)
 
-    def _tightest(self, pools: Sequence[Pool], now: float) -> Room | None:
-        rooms = [
-            self._room(self._counters(pool), window, now)
-            for pool in pools
-            for window in pool.windows
-        ]
-        return min(rooms, key=lambda room: room.remaining, default=None)
-
-    def _denial(self, pools: Sequence[Pool], now: float) -> Denial | None:
+    def _denial(self, plan: _Plan, now: float) -> Denial | None:
         """What has to be waited for longest; None if all can give one request now."""
         pool_name = window_name = ""
         longest = 0.0
-        for pool in pools:
-            counters = self._counters(pool)
-            rest = counters.rest.wait(now)
-            if rest > longest:
-                pool_name, window_name, longest = pool.name, "rest", rest
-            for window in pool.windows:
-                wait = self._wait(counters, window, now)
+        for rest, pool in plan.rests:
+            wait = rest.wait(now)
+            if wait > longest:
+                pool_name, window_name, longest = pool.name, "rest", wait
+        for log, window, pool in plan.logs:
+            log.expire(now)
+            if log.live >= window.limit:
+                wait = log.wait(now, window.limit)
                 if wait > longest:
                     pool_name, window_name, longest = pool.name, window.label, wait
+        for by_wall, by_calm, window, pool in plan.days:
+            wait = max(by_wall.wait(window.limit), by_calm.wait(window.limit))
+            if wait > longest:
+                pool_name, window_name, longest = pool.name, window.label, wait
         return Denial(pool_name, window_name, longest) if longest > 0 else None
 
-    def _wait(self, counters: _Counters, window: Window, now: float) -> float:
-        if window.kind is Kind.ROLLING:
-            return self._log(counters, window, now).wait(now, window.limit)
-        by_wall, by_calm = self._days(counters, window)
-        return max(by_wall.wait(window.limit), by_calm.wait(window.limit))
+    def _tightest(self, plan: _Plan, now: float) -> Room | None:
+        """The window with the least left, just after `_denial` has looked at all."""
+        tightest: Window | None = None
+        least = resets_in = 0.0
+        for log, window, _ in plan.logs:
+            left = window.limit - log.live
+            if tightest is None or left < least:
+                tightest, least, resets_in = window, left, log.empty_in(now)
+        for by_wall, by_calm, window, _ in plan.days:
+            left = window.limit - max(by_wall.count, by_calm.count)
+            if tightest is None or left < least:
+                tightest, least = window, left
+                resets_in = max(by_wall.empty_in(), by_calm.empty_in())
+        if tightest is None:
+            return None
+        return Room(tightest.limit, max(int(least), 0), resets_in)
 
-    def _room(self, counters: _Counters, window: Window, now: float) -> Room:
-        if window.kind is Kind.ROLLING:
-            log = self._log(counters, window, now)
-            used, resets_in = log.live, log.empty_in(now)
-        else:
-            days = self._days(counters, window)
-            resets_in = max(day.empty_in() for day in days)
-            used = max(day.count for day in days)
-        return Room(window.limit, max(window.limit - used, 0), resets_in)
+    def _plan(self, pools: Sequence[Pool]) -> _Plan:
+        plan = self._plans.get(id(pools))
+        if plan is None or plan.pools is not pools:
+            if len(self._plans) >= _MOST_PLANS:  # reloads leave their own behind
+                self._plans.clear()
+            plan = self._plans[id(pools)] = self._made(pools)
+        return plan
+
+    def _made(self, pools: Sequence[Pool]) -> _Plan:
+        logs: list[tuple[Rolling, Window, Pool]] = []
+        days: list[tuple[Day, Day, Window, Pool]] = []
+        for pool in pools:
+            counters = self._counters(pool)
+            for window in pool.windows:
+                if window.kind is Kind.ROLLING:
+                    log = counters.rolling.get(window.seconds)
+                    if log is None:
+                        log = counters.rolling[window.seconds] = Rolling(window.seconds)
+                    logs.append((log, window, pool))
+                else:
+                    days.append((*self._days(counters, window), window, pool))
+        rests = tuple((self._counters(pool).rest, pool) for pool in pools)
+        return _Plan(pools, rests, tuple(logs), tuple(days))
 
     def _counters(self, pool: Pool) -> _Counters:
         counters = self._pools.get(pool.name)
         if counters is None:
             counters = self._pools[pool.name] = _Counters()
         return counters
-
-    def _log(self, counters: _Counters, window: Window, now: float) -> Rolling:
-        log = counters.rolling.get(window.seconds)
-        if log is None:
-            log = counters.rolling[window.seconds] = Rolling(window.seconds)
-        log.expire(now)
-        return log
 
     def _days(self, counters: _Counters, window: Window) -> tuple[Day, Day]:
         days = counters.days.get(window.zone)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from urllib.parse import unquote
 
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+import attrs
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
 from tornado.web import Application
 
 from tproxy.web.base import BaseHandler, UnknownRoute
@@ -12,6 +21,7 @@ from tproxy.web.chat import ChatHandler
 from tproxy.web.context import Context
 from tproxy.web.health import PingHandler, ReadyHandler
 from tproxy.web.models import ModelHandler, ModelsHandler
+from tproxy.web.request import Request
 
 ROUTES: dict[str, type[BaseHandler]] = {
     "/chat/completions": ChatHandler,
@@ -24,7 +34,12 @@ _ONE_MODEL = "/models/"  # and then its id, slashes and all
 
 
 class Routes(Application):
-    """Finds the handler of a path by looking it up; all else is as Tornado does it."""
+    """Finds the handler of a path by looking it up, and runs it as Tornado does."""
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        return _Delivery(self, server_conn, request_conn)
 
     def __init__(self, context: Context) -> None:
         super().__init__(
@@ -46,3 +61,31 @@ class Routes(Application):
                 request, ModelHandler, self._shared, [name.encode()]
             )
         return self.get_handler_delegate(request, UnknownRoute, self._shared)
+
+
+@attrs.define(eq=False)
+class _Delivery(HTTPMessageDelegate):
+    """Hands one request to the handler that its path names."""
+
+    _routes: Routes
+    _server: object
+    _connection: HTTPConnection
+    _handler: HTTPMessageDelegate = attrs.field(init=False)
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        if not isinstance(start_line, RequestStartLine):
+            raise TypeError("a server is sent requests")
+        request = Request(start_line, headers, self._connection, self._server)
+        self._handler = self._routes.find_handler(request)
+        return self._handler.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._handler.data_received(chunk)
+
+    def finish(self) -> None:
+        self._handler.finish()
+
+    def on_connection_close(self) -> None:
+        self._handler.on_connection_close()
