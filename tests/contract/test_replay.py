@@ -69,6 +69,23 @@ def test_nothing_is_changed_on_the_way(recording: Recording) -> None:
     run(test)
 
 
+def test_a_request_without_a_model_gets_one_and_nothing_else() -> None:
+    rest = b'"messages" : [ {"role":"user", "content":"\xc3\xa9\\u00e9"} ],\t"x":1.50}'
+
+    async def test() -> None:
+        async with (
+            replaying(WHOLE[0], WHOLE[0].reply) as (stage, upstream),
+            stage.calling(b" {" + rest) as call,
+        ):
+            assert (await call.rest()).status == 200
+
+        [request] = upstream.asked
+        named = json.dumps(WHOLE[0].model).encode()
+        assert request.body == b' {"model":' + named + b"," + rest
+
+    run(test)
+
+
 @each(STREAMS)
 def test_it_is_the_same_wherever_the_network_cuts(recording: Recording) -> None:
     scripts = [recording.sliced(recording.places(count)) for count in (1, 7, 40)]

@@ -166,6 +166,8 @@ def test_all_that_the_model_reads_is_counted() -> None:
     answer = {"role": "tool", "tool_call_id": "c1", "content": "ok"}
 
     assert parse(messages=[USER, assistant, answer]).text_bytes == 5 + 2 + 2 + 1 + 2 + 2
+    silent = {"role": "assistant", "tool_calls": [call]}
+    assert parse(messages=[USER, silent]).text_bytes == 5 + 2 + 1 + 2
 
 
 @pytest.mark.parametrize("name", ["tools", "functions"])

@@ -92,6 +92,7 @@ class Fault:
     rest: float = 10.0
     type: str = "upstream_error"
     slow: bool = False  # shows only in that time passes
+    hangs: bool = False  # says what is wrong, and then never ends
 
 
 def failed(name: str, whole: Script, stream: Script | None = None) -> Fault:
@@ -203,7 +204,10 @@ FAULTS = [
     too_long("400 for length", whole(error("", "context_length_exceeded"), 400)),
     lasting("400 for a key", AUTH, whole(error("API key not valid"), 400)),
     lasting("401", AUTH, whole(error("no", "bad_key"), 401)),
-    lasting("401 that hangs", AUTH, promised(JSON, End.HOLD, status=401)),
+    attrs.evolve(
+        lasting("401 that hangs", AUTH, promised(JSON, End.HOLD, status=401)),
+        hangs=True,
+    ),
     lasting("402", BILLING, whole(error("pay"), 402)),
     attrs.evolve(
         lasting("403", AUTH, whole(error("not from there"), 403)),

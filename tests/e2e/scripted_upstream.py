@@ -78,11 +78,15 @@ class Asked:
     headers: Mapping[str, str]
     body: bytes
     left: asyncio.Event  # the other side has hung up
+    sent: Callable[[], int]  # bytes of the answer that have been taken off us
 
 
 @attrs.define(eq=False)
 class ScriptedUpstream:
-    """Request by request the next script; the last one also for all that follow."""
+    """Request by request the next script; the last one also for all that follow.
+
+    It goes on as fast as what it sends is taken.
+    """
 
     scripts: Sequence[Script]
     on_accept: Script = ()
@@ -124,6 +128,9 @@ class _Connection(asyncio.Protocol):
         self._got = bytearray()
         self._news = asyncio.Event()
         self._gone = asyncio.Event()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._sent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -143,9 +150,16 @@ class _Connection(asyncio.Protocol):
         self._upstream.gone(self)
         self._left()
 
+    def pause_writing(self) -> None:
+        self._flowing.clear()
+
+    def resume_writing(self) -> None:
+        self._flowing.set()
+
     def _left(self) -> None:
         self._gone.set()
         self._news.set()
+        self._flowing.set()
 
     async def drop(self) -> None:
         """Hang up at once, and say what went wrong, if anything did."""
@@ -168,6 +182,8 @@ class _Connection(asyncio.Protocol):
         match step:
             case bytes():
                 self._transport.write(step)
+                self._sent += len(step)
+                await self._flowing.wait()
             case asyncio.Event():
                 await self._first(step)
             case End.HOLD:
@@ -202,7 +218,7 @@ class _Connection(asyncio.Protocol):
         method, path, _ = first.split(" ")
         said = bytes(self._got[body : body + size])
         del self._got[: body + size]
-        return Asked(method, path, headers, said, self._gone)
+        return Asked(method, path, headers, said, self._gone, lambda: self._sent)
 
     async def _until(self, found: Callable[[], int]) -> int:
         while not (value := found()):

@@ -8,11 +8,20 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import pytest
 
 from tests import dialect
 from tests.dialect import DONE, completion, error_event, event
-from tests.e2e.faults import FAULTS, HIDDEN_429, NOWHERE, Fault, Rests, failing
+from tests.e2e.faults import (
+    FAULTS,
+    HIDDEN_429,
+    NOWHERE,
+    Fault,
+    Place,
+    Rests,
+    failing,
+)
 from tests.e2e.scripted_upstream import (
     SSE,
     End,
@@ -27,7 +36,8 @@ from tests.e2e.scripted_upstream import (
 from tests.e2e.stage import KEY, PATIENT, Stage, at, events, said, staged
 from tests.fakes import FakeClock
 from tests.serving import Reply, request, run
-from tproxy.core.model import Patience, RetryPolicy
+from tproxy.core.model import Patience, RetryPolicy, Routing
+from tproxy.core.quota import DAY, Pool, Window
 
 HASTY = Patience(connect=0.05, first_byte=0.02, silence=0.02, whole=0.03)
 TWICE = RetryPolicy(max_retries=1, base_delay=0.001, max_delay=0.01)
@@ -54,7 +64,9 @@ def good(stream: bool) -> Script:
 
 
 def patience(fault: Fault) -> Patience:
-    return HASTY if fault.slow or "hangs" in fault.name else PATIENT
+    if fault.hangs:
+        return attrs.evolve(PATIENT, silence=0.02)
+    return HASTY if fault.slow else PATIENT
 
 
 def envelope(seen: Reply) -> dict[str, object]:
@@ -168,8 +180,85 @@ def test_a_candidate_rests(fault: Fault, stream: bool) -> None:
     run(test)
 
 
-def promised(*steps: Step) -> Script:
-    return [head(200, {**SSE, "Content-Length": "9999"}), *steps]
+REFUSED = {
+    "rate_limit_exceeded",
+    "upstream_auth_failed",
+    "upstream_billing",
+    "upstream_model_missing",
+    "context_length_exceeded",
+}
+ASKED = [f for f in FAULTS if f.place is Place.THERE and not f.slow and not f.hangs]
+
+
+@streamed
+@pytest.mark.parametrize("fault", ASKED, ids=lambda fault: fault.name)
+def test_what_the_provider_worked_on_counts(fault: Fault, stream: bool) -> None:
+    """And what it refused does not."""
+    clock = FakeClock()
+    pool = Pool("p", (Window(DAY, 10),))
+
+    async def test() -> None:
+        async with (
+            scripted(fault.does[stream], good(stream)) as upstream,
+            staged(
+                attrs.evolve(at(upstream.url, "p/a"), pools=(pool,)), clock=clock
+            ) as stage,
+        ):
+            await stage.ask(model="p/a", stream=stream)
+            clock.advance(60.0)  # whatever rests
+            reply = await stage.ask(model="p/a", stream=stream)
+
+        counted = 1 if fault.told[1] in REFUSED else 2
+        left = int(reply.headers["x-ratelimit-remaining-requests"])
+        assert (reply.status, left) == (200, 10 - counted)
+
+    run(test)
+
+
+@pytest.mark.parametrize("place", [Place.REFUSED, Place.UNNAMED, Place.NO_TLS])
+def test_what_never_reached_the_provider_does_not_count(place: Place) -> None:
+    [fault] = [fault for fault in FAULTS if fault.place is place]
+    pool = Pool("shared", (Window(DAY, 10),))
+
+    async def test() -> None:
+        async with (
+            failing(fault, False) as (url, _),
+            scripted(good(False)) as second,
+            staged(
+                attrs.evolve(at(url, "p/a", 1), pools=(pool,)),
+                attrs.evolve(at(second.url, "q/b", 2), pools=(pool,)),
+            ) as stage,
+        ):
+            reply = await stage.ask()
+
+        assert reply.headers["x-tproxy-attempts"] == "2"
+        assert reply.headers["x-ratelimit-remaining-requests"] == "9"
+
+    run(test)
+
+
+@streamed
+def test_a_named_model_goes_to_its_declared_fallbacks_only(stream: bool) -> None:
+    async def test() -> None:
+        async with (
+            scripted(whole(b"", 500)) as first,
+            scripted(good(stream)) as second,
+            staged(
+                at(first.url, "p/a"),
+                at(first.url, "p/b"),
+                at(second.url, "q/c"),
+                routing=Routing(fallbacks={"p/a": ("q/c",)}),
+            ) as stage,
+        ):
+            with_one = await stage.ask(model="p/a", stream=stream)
+            without = await stage.ask(model="p/b", stream=stream)
+
+        assert with_one.status == 200
+        assert with_one.headers["x-tproxy-model"] == "q/c"
+        assert with_one.headers["x-tproxy-reason"].startswith("fallback after name")
+        assert (without.status, without.error["code"]) == (502, "upstream_error")
+
+    run(test)
 
 
 BEGUN = [event(), event("Once"), event(" upon")]

@@ -18,7 +18,7 @@ from openai.types.chat import (
 )
 from pydantic import BaseModel
 
-from tests.dialect import completion, error, error_event, event
+from tests.dialect import completion, error, error_event, event, stream
 from tests.e2e.scripted_upstream import JSON, End, Script, chunked, scripted, whole
 from tests.e2e.stage import PATIENT, Stage, at, staged
 from tests.serving import TOKEN, client, model, run
@@ -616,6 +616,26 @@ def test_an_error_within_a_stream_is_raised(rest: list[Any], code: str) -> None:
         assert said(chunks) == "Once"
         assert raised.value.code == code
         assert raised.value.type in ("upstream_error", "rate_limit_error")
+
+    run(test)
+
+
+def test_a_client_that_stops_at_the_end_mark_has_had_its_answer() -> None:
+    """It does not wait for the connection's own end; neither does the log."""
+
+    async def test() -> None:
+        async with (
+            scripted(chunked([*stream("Hello"), End.HOLD])) as upstream,
+            staged(at(upstream.url, "p/a")) as stage,
+            caller(stage) as asynchronous,
+        ):
+            answer = await asynchronous.chat.completions.create(
+                model="p/a", messages=HELLO, stream=True
+            )
+            assert said([chunk async for chunk in answer]) == "Hello"
+            told = await stage.recorder.request()
+
+        assert [attempt.outcome for attempt in told.attempts] == ["answered"]
 
     run(test)
 

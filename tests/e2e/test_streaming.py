@@ -9,6 +9,7 @@ import pytest
 
 from tests.dialect import DONE, completion, event, stream
 from tests.e2e.scripted_upstream import (
+    JSON,
     End,
     Script,
     Step,
@@ -160,5 +161,99 @@ def test_slow_bytes_make_the_same_stream(sizes: int) -> None:
         ):
             for _ in range(2):
                 assert (await stage.ask(stream=True)).body == sent
+
+    run(test)
+
+
+def test_a_client_that_does_not_read_holds_the_provider_back() -> None:
+    """What is on the way is bounded; and when it reads again, all is there."""
+    word = event("x" * 65_000)
+    count = 640  # far more than sockets hold
+
+    async def test() -> None:
+        async with (
+            scripted(
+                chunked([event("Once"), *[word] * count, *stream()[1:]])
+            ) as upstream,
+            staged(at(upstream.url, "p/a")) as stage,
+            stage.calling(said(stream=True)) as call,
+        ):
+            asked = await upstream.first_asked()
+            still, before = 0, -1
+            while still < 200:  # turns of the loop in which nothing moves
+                await asyncio.sleep(0)
+                still = still + 1 if asked.sent() == before else 0
+                before = asked.sent()
+            assert before < count * len(word) / 2
+
+            reply = await call.rest()
+
+        assert reply.body.count(word) == count
+        assert reply.body.endswith(DONE)
+
+    run(test, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"X-Vendor: caf\xe9", "caf\xe9"),
+        (b"X-Vendor: " + b"a" * 8_000, "a" * 8_000),
+        (b"X-Vendor:", ""),
+        (b"X-Vendor: one\r\nX-Vendor: two", "one, two"),
+        (b"X-Vendor: a\x01b", None),
+        (b"X-Vendor: a\x00b", None),
+        (b"X-Vendor: a\rX-Evil: b", None),
+        (b"X Vendor: a", None),
+        (b"X-V\xe9ndor: a", None),
+    ],
+    ids=repr,
+)
+def test_a_header_that_is_none_is_not_passed_on(line: bytes, told: str | None) -> None:
+    body = completion("Hello")
+    size = b"Content-Length: %d" % len(body)
+    script = [b"\r\n".join([b"HTTP/1.1 200 OK", line, size, b"", body])]
+
+    async def test() -> None:
+        async with (
+            scripted(script) as upstream,
+            staged(at(upstream.url, "p/a")) as stage,
+        ):
+            reply = await stage.ask()
+
+        assert "x-evil" not in reply.headers
+        assert stage.recorder.notices == []
+        if told is None:
+            assert (reply.status, reply.error["code"]) == (502, "upstream_error")
+        else:
+            assert (reply.status, reply.body) == (200, body)
+            assert reply.headers["x-vendor"] == told
+
+    run(test)
+
+
+def test_what_the_provider_says_of_itself_is_not_passed_on() -> None:
+    theirs = {
+        "Set-Cookie": "session=1",
+        "Server": "theirs",
+        "X-Tproxy-Model": "not/this",
+        "X-Request-Id": "theirs",
+        "X-Ratelimit-Remaining-Requests": "1",
+        "OpenAI-Organization": "org-theirs",
+        "Location": "https://theirs.example/",
+        "X-Vendor": "kept",
+    }
+
+    async def test() -> None:
+        async with (
+            scripted(whole(completion("Hello"), 200, {**JSON, **theirs})) as upstream,
+            staged(at(upstream.url, "p/a")) as stage,
+        ):
+            reply = await stage.ask()
+
+        assert "theirs" not in str(reply.headers)
+        assert not {"set-cookie", "location", "server"} & set(reply.headers)
+        assert reply.headers["x-tproxy-model"] == "p/a"
+        assert reply.headers["x-vendor"] == "kept"
 
     run(test)

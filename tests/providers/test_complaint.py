@@ -77,6 +77,8 @@ BODIES = [
     Body("openai", 429, failures.RATE_LIMIT, error("Rate limit reached for gpt-4o in organization org-x on requests per min. Limit: 3 / min. Please try again in 20s.", type="requests", code="rate_limit_exceeded"), 20.0),
     Body("openai", 429, failures.RATE_LIMIT, error("Rate limit reached", type="tokens", code="rate_limit_exceeded"), 1.2, {"retry-after": "2", "retry-after-ms": "1200"}),
     Body("openai", 429, failures.RATE_LIMIT, error("Rate limit reached", type="tokens", code="rate_limit_exceeded"), 360.0, {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}),
+    Body("openai", 429, failures.TOO_LONG, error("Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens must be reduced in order to run successfully.", type="tokens", code="rate_limit_exceeded")),
+    Body("openai", 500, failures.RATE_LIMIT, "Error code: 429 - {'error': 'slow down'}"),
     Body("openai", 429, failures.BILLING, error("You exceeded your current quota, please check your plan and billing details.", type="insufficient_quota", code="insufficient_quota"), None, {"retry-after": "5"}),
     Body("openai", 500, failures.SERVER, error("The server had an error", type="server_error", code=None)),
     Body("openai", 503, failures.OVERLOADED, error("Slow Down", type="server_error", code="slow_down"), 3.0, {"retry-after": "3"}),
@@ -343,7 +345,28 @@ def test_neither_client_nor_log_hears_a_credential(status: int) -> None:
         assert "0123456789ab" not in shown
         assert "0f1e2d3c" not in shown
         assert "https" not in shown
-    assert "[key] and [key]... and [key] at [link]" in failed.detail
+    masked = "[key] and [key]... and [key] at [link]"
+    assert failed.message.endswith(f": {masked}") == (status == 400)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "detail"),
+    [
+        (400, error("my prompt", code="invalid_value", type="bad"), "400 invalid_value bad"),
+        (500, error("my prompt", code=500, type="server_error"), "500 server_error"),
+        (500, "my prompt", "500"),
+        (401, {"detail": "my prompt"}, "401"),
+        (422, {"error": "my prompt", "error_type": "validation"}, "422 validation"),
+        (None, error("my prompt", code="my prompt"), "in a 200"),
+        (429, error("my prompt", code=KEY), "429 [key]"),
+    ],
+)  # fmt: skip
+def test_the_log_hears_codes_and_no_words_that_may_quote_a_prompt(
+    status: int | None, said: object, detail: str
+) -> None:
+    body = said if isinstance(said, str) else json.dumps(said)
+
+    assert complaint.read(status, {}, body.encode(), MODEL).detail == detail
 
 
 ANY_JSON = st.recursive(

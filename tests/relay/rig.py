@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -28,7 +28,7 @@ from tproxy.core.quota import Pool
 from tproxy.core.secret import Secret
 from tproxy.core.selection import Candidate, Selection
 from tproxy.core.state import Breakers, Clock, QuotaStore
-from tproxy.core.upstream import UpstreamRequest
+from tproxy.core.upstream import ProviderAdapter, UpstreamRequest
 from tproxy.providers import adapter
 from tproxy.relay.answer import Answer
 from tproxy.relay.relay import Relay
@@ -124,6 +124,7 @@ class Rig:
     quotas: FakeQuotas = attrs.field(init=False)
     breakers: FakeBreakers = attrs.field(init=False)
     transport: FakeTransport = attrs.field(init=False)
+    adapter: Callable[[str], ProviderAdapter] = adapter
     real_quotas: QuotaStore | None = None
     real_breakers: Breakers | None = None
 
@@ -158,7 +159,7 @@ class Rig:
         return Relay(
             catalog=Catalog.of(models, self.routing.fallbacks),
             select=_select,
-            adapter=adapter,
+            adapter=self.adapter,
             signer=self,
             transport=self.transport,
             quotas=self.real_quotas or self.quotas,

@@ -5,15 +5,18 @@ import asyncio
 import attrs
 import pytest
 
+from tests import dialect
 from tests.dialect import DONE, error_event, event
 from tests.fakes import Act, Gate, LoopClock, Script, Silence, in_no_time
-from tests.relay.rig import JSON, SSE, Rig, fails, model, request, says, tells
+from tests.relay.rig import ANYBODY, JSON, SSE, Rig, fails, model, request, says, tells
 from tproxy.core import failures
 from tproxy.core.failures import Failure
-from tproxy.core.model import Client, Patience, RetryPolicy, Routing
+from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing
 from tproxy.core.quota import MINUTE, Pool, Room, Window
-from tproxy.core.upstream import Broken, Usage
+from tproxy.core.upstream import Broken, StreamReader, UpstreamHead, Usage
+from tproxy.providers.openai import OpenAI, PassThrough
 from tproxy.relay import reading
+from tproxy.relay.trail import Trail
 from tproxy.state.memory import MemoryBreakers, MemoryQuotas
 
 DOWN = Broken(failures.UNREACHABLE, "refused")
@@ -47,6 +50,7 @@ def test_an_answer_is_handed_on_as_it_is() -> None:
     assert seen.text == whole(script)
     assert seen.answer is not None
     assert (seen.answer.model.name, seen.answer.attempts) == ("a", 1)
+    assert rig.trail.model is seen.answer.model
     assert rig.trail.usage == Usage(3, 4)
     assert rig.quotas.settled == ["quota of a"]
     assert rig.breakers.told == [("a", "asked"), ("a", "succeeded")]
@@ -74,6 +78,20 @@ def test_the_first_in_order_is_asked(stream: bool) -> None:
     rig.ask(stream=stream)
 
     assert rig.asked == ["a"]
+
+
+def test_equals_take_turns() -> None:
+    models = tuple(model(name) for name in "abc")
+    rig = Rig({name: tells(name) for name in "abc"}, models=models)
+    relay = rig.relay
+
+    async def test() -> None:
+        for _ in range(9):
+            async with relay.answer(request(), ANYBODY, Trail()):
+                pass
+
+    in_no_time(test())
+    assert "".join(rig.asked) == "abc" * 3
 
 
 @streamed
@@ -164,6 +182,7 @@ def test_before_the_first_content_all_can_be_undone(
     [
         ([], "upstream_error"),
         ([error_event("overloaded"), DONE], "upstream_error"),
+        ([error_event("overloaded"), Silence()], "upstream_error"),
         ([error_event("overloaded") + event(" more") + DONE], "upstream_error"),
         ([error_event("slow down", 429), DONE], "rate_limit_exceeded"),
         ([error_event("no", 401)], "upstream_auth_failed"),
@@ -178,6 +197,7 @@ def test_before_the_first_content_all_can_be_undone(
     ids=[
         "no end",
         "error",
+        "error, then silent",
         "error in one read with content",
         "limit",
         "key",
@@ -191,7 +211,7 @@ def test_before_the_first_content_all_can_be_undone(
     ],
 )
 def test_after_it_a_failure_is_one_event_and_the_end(
-    end: list[bytes | Broken], code: str
+    end: list[bytes | Broken | Silence], code: str
 ) -> None:
     begun = [event(), event("Once"), event(" upon")]
     rig = Rig({"a": Script([*begun, *end], headers=SSE), "b": says("Never")})
@@ -206,6 +226,30 @@ def test_after_it_a_failure_is_one_event_and_the_end(
     assert b"[DONE]" not in seen.text
     assert rig.asked == ["a"]
     assert rig.trail.broken == code
+
+
+def test_usage_is_known_of_a_broken_answer_too() -> None:
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 5}}\n\n'
+    rig = Rig({"a": Script([event("Once"), usage, error_event("")], headers=SSE)})
+
+    rig.ask(stream=True)
+
+    assert rig.trail.usage == Usage(5, 0)
+
+
+def test_a_reason_has_an_end() -> None:
+    names = [f"a-model-with-a-long-name-{number}" for number in range(30)]
+    acts: dict[str, Act] = dict.fromkeys(names, DOWN)
+    rig = Rig({**acts, "last": tells("Hello")})
+    rig.quotas.free_in = {f"quota of {name}": 9.0 for name in names[:9]}
+
+    seen = rig.ask()
+
+    assert seen.answer is not None
+    reason = seen.answer.reason
+    assert len(reason) == 400
+    assert reason.isascii()
+    assert reason.count("quota spent") == 4
 
 
 def test_what_breaks_after_the_end_is_no_failure() -> None:
@@ -391,6 +435,7 @@ def test_the_deadline_is_for_all_attempts_together(stream: bool) -> None:
 
     assert in_no_time(test()) == pytest.approx(30.0)
     assert rig.asked == ["a", "b"]
+    assert [a.seconds for a in rig.trail.attempts] == pytest.approx([20.0, 10.0])
     row = "first_byte" if stream else "timed_out"
     assert rig.outcomes == [("a", row), ("b", "excused")]
     assert rig.quotas.settled == ["quota of a", "quota of b"]
@@ -755,6 +800,28 @@ def test_a_client_may_leave_at_any_moment(phase: str, stream: bool) -> None:
     assert rig.transport.under_way == set()
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_client_that_leaves_at_the_end_mark_has_an_answer(together: bool) -> None:
+    """As clients do, not waiting for the connection's own end."""
+    usage = b'data: {"choices": [], "usage": {"completion_tokens": 5}}\n\n'
+    reads = [*dialect.stream("Hello")[:-1], usage, DONE]
+    if together:
+        reads = [b"".join(reads)]
+    rig = Rig({"a": Script([*reads, Silence()], headers=SSE)})
+
+    async def test() -> None:
+        async with rig.answering(request(stream=True)) as answer:
+            assert answer.begun.body is not None
+            async for data in answer.begun.body:
+                if DONE in data:
+                    break
+
+    in_no_time(test())
+    assert rig.outcomes == [("a", "succeeded")]
+    assert rig.trail.usage == Usage(0, 5)
+    assert [attempt.outcome for attempt in rig.trail.attempts] == ["answered"]
+
+
 def test_a_client_may_leave_in_the_middle_of_a_stream() -> None:
     rig = Rig({"a": says("Hello")})
 
@@ -787,7 +854,7 @@ def test_a_client_may_leave_between_two_attempts() -> None:
 
 
 @streamed
-@pytest.mark.parametrize("status", [101, 204, 301, 307, 418])
+@pytest.mark.parametrize("status", [101, 204, 300, 301, 307, 418])
 def test_what_is_no_answer_is_a_failure(status: int, stream: bool) -> None:
     rig = Rig({"a": fails(status, location="http://elsewhere/")}, retry=ONCE)
 
@@ -839,6 +906,26 @@ def test_an_endless_answer_is_given_up() -> None:
 
     assert seen.told == (502, "upstream_error")
     assert rig.outcomes == [("a", "malformed")]
+
+
+def test_an_answer_is_ended_once() -> None:
+    """Also where its first content comes with its end."""
+
+    class Reader(PassThrough):
+        ends = 0
+
+        def close(self) -> bytes:
+            self.ends += 1
+            return super().close() + b"\n\n" * self.ends
+
+    class Ending(OpenAI):
+        def stream_reader(self, head: UpstreamHead, model: Model) -> StreamReader:
+            return Reader(model)
+
+    only = event("Hello", "stop").rstrip()
+    rig = Rig({"a": Script([only], headers=SSE)}, adapter=lambda _: Ending())
+
+    assert rig.ask(stream=True).text == only + b"\n\n"
 
 
 def test_an_endless_wait_for_content_is_given_up() -> None:

@@ -130,6 +130,7 @@ def test_of_several_failures_what_they_share_is_told(
             8,
         ),
         ([], [failed(failures.RATE_LIMIT, 20.0)], LIMITED, 20.0),
+        ([], [failed(S), failed(failures.RATE_LIMIT)], SPENT, 1.0),
         ([excluded(Why.NOT_ALLOWED)], [failed(S)], FAILED, None),
         ([excluded(Why.TOO_LONG)], [failed(T)], SILENT, None),
         ([excluded(Why.TOO_LONG), spent(5)], [], SPENT, 5),
@@ -170,6 +171,24 @@ def test_what_the_client_can_mend_is_told_where_nobody_fits(
 
     assert told(error) == expected
     assert error.param == param
+
+
+@pytest.mark.parametrize(
+    ("called", "opening"),
+    [("SMALL", "SMALL cannot"), (None, "a request without a model cannot")],
+)
+def test_it_says_who_misses_what(called: str | None, opening: str) -> None:
+    long = Exclusion(model("long"), Why.TOO_LONG, "9 bytes of text, at most 8")
+    longer = Exclusion(model("longer"), Why.TOO_LONG, "9 bytes of text, at most 7")
+    other = excluded(Why.INCAPABLE, name="other")
+
+    message = str(verdict(called, [other, long, longer], []))
+
+    assert message == (
+        f"{opening} take this request: "
+        "long: request too long (9 bytes of text, at most 8); "
+        "longer: request too long (9 bytes of text, at most 7)."
+    )
 
 
 def test_a_message_has_an_end() -> None:

@@ -101,11 +101,13 @@ def test_all_pools_give_or_none() -> None:
 def test_the_longest_wait_is_told() -> None:
     quotas = Quotas()
     minute, hour = rolling(1), rolling(1, HOUR)
-    quotas.take(minute, hour)
+    both = Pool("both", (*hour.windows, *minute.windows))
+    quotas.take(minute, hour, both)
     quotas.clock.advance(5.0)
 
     for pools in ((minute, hour), (hour, minute)):
         assert quotas.denied(*pools) == Denial("rolling 3600", "hour", 3595.0)
+    assert quotas.denied(both) == Denial("both", "hour", 3595.0)
     assert now(quotas.store.waits([[minute], [hour], [minute, hour], []])) == [
         *(55.0, 3595.0, 3595.0, 0.0)
     ]

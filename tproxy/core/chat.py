@@ -131,8 +131,9 @@ def _weigh(message: object) -> tuple[int, int, int]:
             pass
         case _:
             raise _Wrong(".content", "must be a string or an array of parts")
-    if len(message) > 2:
-        text += sum(_texts(message.get(name)) for name in _SAID_BESIDE)
+    for name in _SAID_BESIDE:
+        if name in message:
+            text += _texts(message[name])
     return text, pictures, media
 
 

@@ -155,8 +155,9 @@ class NoCandidate(Unavailable):
 class UpstreamFailed(Unavailable):
     """One candidate failed, in the way `failure` describes.
 
-    `detail` is for our log and never leaves it. Where every candidate failed, the one
-    that tells the client most is raised, with the others in its message.
+    `detail` is for our log and never leaves it; it quotes neither request nor answer.
+    Where every candidate failed, the one that tells the client most is raised, with the
+    others in its message.
     """
 
     failure: Failure

@@ -1,7 +1,7 @@
 """The ways in which a candidate fails, as data: one row each, all in one table.
 
 A row says what follows from a failure; which row a reply means is its dialect's to say
-(`providers`). Rules R2, R3 and R5 of the project's reliability list stand behind it.
+(`providers`).
 """
 
 # ruff: noqa: E501 - the table reads better in rows

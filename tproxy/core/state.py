@@ -24,7 +24,10 @@ class Lease:
 
 @attrs.frozen
 class Denial:
-    """No room. `pool` and `window` are the first that lack it; `wait` in seconds."""
+    """No room. `pool` and `window` are what has to be waited for longest, in seconds.
+
+    A pool that rests after a 429 waits for the window "rest".
+    """
 
     pool: str
     window: str
@@ -61,8 +64,9 @@ class QuotaStore(Protocol):
     async def rest(self, pool: Pool, seconds: float | None) -> float:
         """The provider limits this pool against our count: admit nothing for a while.
 
-        `seconds` is what the provider said; without it 1 s, doubled at each repeat.
-        Returns the seconds it will rest.
+        `seconds` is what the provider said; without it 1 s, doubled at each repeat up
+        to the longest window, until one request gets through again. Release the lease
+        first. Returns the seconds it will rest.
         """
         ...
 

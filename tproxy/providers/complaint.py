@@ -21,12 +21,15 @@ from tproxy.core.model import Model
 
 @attrs.frozen
 class _Complaint:
-    """An error body, whatever its shape. `words` is codes, types and messages together.
+    """An error body, whatever its shape. `words` is codes and messages together.
 
-    `status` is the one meant; None where only an error inside a 200 was sent.
+    `status` is the one meant; None where only an error inside a 200 was sent. `codes`
+    are the provider's own short words, types among them: they quote nobody, as
+    `message` and `text` may.
     """
 
     status: int | None
+    codes: str
     words: str
     message: str
     text: str
@@ -83,6 +86,7 @@ _RULES = (
         r"|exceeds? (?:the )?max(?:imum)? (?:length|number of tokens)"
         r"|tokens \+ +must be",
     ),
+    _rule(failures.TOO_LONG, (429,), r"request too large"),  # no waiting cures it
     _rule(failures.TOO_LONG, (413,)),
     _rule(
         failures.AUTH,
@@ -129,6 +133,8 @@ _TIMED = (failures.RATE_LIMIT, failures.OVERLOADED, failures.SERVER)
 _WRAPPED = re.compile(r"(?:status code|status|code)\W{1,3}(429|5\d\d)\b")
 # What is quoted is often what the caller sent, and must not decide which rule fits.
 _QUOTATION = re.compile(r"""(?<!\w)'[^']*'(?!\w)|"[^"]*"|`[^`]*`""")
+_CODES = ("code", "type", "status", "error_type")
+_WORD = re.compile(r"[\w.:-]{1,64}").fullmatch
 _LONGEST = 65_536  # bytes looked at
 _DEEPEST = 6  # levels at which words for people are looked for
 
@@ -144,16 +150,17 @@ def read(
         if (not rule.statuses or heard.status in rule.statuses)
         and rule.words.search(heard.words)
     )
-    words = redact.safe(heard.message, *model.upstream.secrets)
-    quoted = f": {words}" if words and failure in _QUOTED else "."
+    secrets = model.upstream.secrets
+    words = redact.safe(heard.message, *secrets) if failure in _QUOTED else ""
+    codes = redact.safe(heard.codes, *secrets)
     return UpstreamFailed(
-        message=f"{model.name}: {failure.said}{quoted}",
+        message=f"{model.name}: {failure.said}" + (f": {words}" if words else "."),
         failure=failure,
         model=model.name,
         retry_after=_wait(heard, {} if status is None else headers)
         if failure in _TIMED
         else None,
-        detail=f"{heard.status or 'in a 200'}: {words}",
+        detail=f"{heard.status or 'in a 200'} {codes}".rstrip(),
     )
 
 
@@ -172,7 +179,8 @@ def _hear(status: int | None, body: bytes) -> _Complaint:
     said = _first(_json(text))
     if not isinstance(said, dict):
         plain = "" if text.startswith("<") else text
-        return _Complaint(_meant(status, None, text), _unquoted(text), plain, text)
+        meant = _meant(status, None, text)
+        return _Complaint(meant, "", _unquoted(text), plain, text)
     error = _first(
         next((said[n] for n in ("error", "errors", "detail") if said.get(n)), said)
     )
@@ -181,11 +189,13 @@ def _hear(status: int | None, body: bytes) -> _Complaint:
     found = error.get("metadata")
     metadata = found if isinstance(found, dict) else {}
     message = _behind(metadata) or _text(error) or _text(said)
-    names = [o.get(n) for o in (error, said) for n in ("code", "type", "status")]
-    codes = " ".join(str(n) for n in (*names, said.get("error_type"), *metadata) if n)
+    names = [error.get(n) for n in _CODES] + [said.get(n) for n in _CODES]
+    words = (str(name) for name in names if name and name != status)
+    codes = dict.fromkeys(filter(_WORD, words))
     return _Complaint(
         _meant(status, _status(error) or _status(said), text),
-        f"{codes} {_unquoted(message)} {_unquoted(_text(error))}",
+        " ".join(codes),
+        " ".join((*codes, *metadata, _unquoted(message), _unquoted(_text(error)))),
         message,
         text,
     )

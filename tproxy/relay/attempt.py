@@ -36,7 +36,7 @@ class Asking:
     finished: bool = False
     sent: bool = False  # the provider may have the request
     hurried: bool = False  # it had less time than it is usually given
-    rest: float = 0.0  # seconds its quota rests, after a refusal
+    rest: float = 0.0  # seconds its quota rests, once the provider limited us
     _begun: bool = False  # the client has part of the answer
     _started: float = 0.0
     _exchange: AbstractAsyncContextManager[UpstreamReply] | None = None
@@ -86,7 +86,7 @@ class Asking:
         else:
             await self._quotas.release(self._lease)
         if failure is not None and failure.failure is failures.RATE_LIMIT:
-            await self._rest(failure)
+            await self._rest(failure.retry_after)
         self._note()
 
     def finish(self, usage: Usage | None) -> None:
@@ -101,12 +101,10 @@ class Asking:
         self._trail.usage = usage
         self._trail.broken = failure.told.code
 
-    async def _rest(self, refusal: UpstreamFailed) -> None:
-        """The provider limits us: its quota rests, and the error says for how long."""
+    async def _rest(self, seconds: float | None) -> None:
+        """The provider limits us, for `seconds` if it said how long."""
         if self.model.pools:
-            pool = self.model.pools[0]
-            self.rest = await self._quotas.rest(pool, refusal.retry_after)
-            self.failure = attrs.evolve(refusal, retry_after=self.rest)
+            self.rest = await self._quotas.rest(self.model.pools[0], seconds)
 
     def _note(self) -> None:
         failure = self.failure

@@ -106,15 +106,20 @@ async def _stream(
 ) -> AsyncGenerator[bytes, None]:
     """Events for the client as they arrive. A failure becomes one event, the last.
 
-    `held` is what the reader handed on already; `ended`: that was all.
+    `held` is what the reader handed on already; `ended`: that was all. With its end
+    mark an answer is whole: that is when clients leave, and nothing is left to break.
     """
     sent = held
+    if _is_end(held):
+        asking.finish(reader.usage)
     yield held
     try:
         async for data in reads:
             ready = reader.feed(data)
             if ready:
                 sent = ready
+                if _is_end(ready):
+                    asking.finish(reader.usage)
                 yield ready
             if reader.failure is not None:
                 break
@@ -126,8 +131,8 @@ async def _stream(
         failure = reader.failure
     except Broken as broken:
         failure = upstream_failed(asking.model, broken.failure, broken.detail)
-        if sent.rstrip().endswith(b"[DONE]"):  # nothing was left to say
-            failure = None
+    if asking.finished:
+        return
     if failure is None:
         asking.finish(reader.usage)
         return
@@ -135,3 +140,7 @@ async def _stream(
     # Half an event may be the last that was handed on; it must not swallow this one.
     gap = b"" if sent.endswith(_BLANK_LINES) else b"\n\n"
     yield gap + openai.error_event(failure)
+
+
+def _is_end(events: bytes) -> bool:
+    return events[-16:].rstrip().endswith(b"[DONE]")

@@ -54,11 +54,7 @@ def _moments(
     excluded: Sequence[Exclusion], failed: Sequence[UpstreamFailed]
 ) -> list[tuple[float, bool]]:
     """When candidates become available, in seconds, and whether they wait for quota."""
-    moments = [
-        (e.wait, e.why is Why.QUOTA)
-        for e in excluded
-        if e.why in _WAITS and e.wait is not None
-    ]
+    moments = [(e.wait, e.why is Why.QUOTA) for e in excluded if e.wait is not None]
     moments += [
         (error.retry_after or 1.0, True)
         for error in failed
