@@ -216,6 +216,30 @@ def test_the_room_is_that_of_the_tightest_window() -> None:
     assert quotas.room(*pools) == Room(5, 5, 0.0)
 
 
+def test_a_lease_tells_the_room_it_leaves() -> None:
+    quotas = Quotas(at("2026-11-04T23:00:00", "UTC"))
+    pools = rolling(3), daily(5)
+
+    for left in (2, 1, 0):
+        lease = quotas.take(*pools)
+        assert lease.room == quotas.room(*pools) == Room(3, left, 60.0)
+        quotas.settle(lease)
+
+    assert quotas.take(Pool("free", ())).room is None
+
+
+def test_counting_goes_on_through_any_number_of_reloads() -> None:
+    quotas = Quotas()
+    for _ in range(25_000):
+        quotas.wait(rolling(2))
+    quotas.take(rolling(2))
+    for _ in range(25_000):
+        quotas.wait(rolling(2))
+
+    quotas.take(rolling(2))
+    quotas.denied(rolling(2))
+
+
 def test_a_rolling_window_has_reset_when_its_newest_request_is_out_of_it() -> None:
     quotas = Quotas()
     assert quotas.room(rolling(3)) == Room(3, 3, 0.0)

@@ -60,8 +60,7 @@ class Rolling:
             self.live -= self.taken.popleft().live
 
     def wait(self, now: float, limit: int) -> float:
-        if self.live < limit:
-            return 0.0
+        """Until one more than now fits; there must be `limit` takes or more."""
         alive = (take for take in self.taken if take.live)
         first = next(itertools.islice(alive, self.live - limit, None))
         return seconds_until(first.at + self.seconds, now)
