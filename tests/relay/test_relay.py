@@ -228,15 +228,6 @@ def test_after_it_a_failure_is_one_event_and_the_end(
     assert rig.trail.broken == code
 
 
-def test_an_end_mark_is_not_everybodys() -> None:
-    rig = Rig({"a": Script(dialect.stream("Hello")[:-1], headers=SSE)})
-
-    seen = rig.ask(stream=True)
-
-    assert seen.text == b"".join(dialect.stream("Hello")[:-1])
-    assert rig.outcomes == [("a", "succeeded")]
-
-
 def test_usage_is_known_of_a_broken_answer_too() -> None:
     usage = b'data: {"choices": [], "usage": {"prompt_tokens": 5}}\n\n'
     rig = Rig({"a": Script([event("Once"), usage, error_event("")], headers=SSE)})
@@ -863,13 +854,12 @@ def test_a_client_may_leave_between_two_attempts() -> None:
 
 
 @streamed
-@pytest.mark.parametrize("status", [101, 300, 301, 307, 418])
+@pytest.mark.parametrize("status", [101, 204, 300, 301, 307, 418])
 def test_what_is_no_answer_is_a_failure(status: int, stream: bool) -> None:
     rig = Rig({"a": fails(status, location="http://elsewhere/")}, retry=ONCE)
 
     assert rig.ask(stream=stream).told == (502, "upstream_error")
     assert rig.asked == ["a"]
-    assert rig.outcomes == [("a", "unexpected")]
 
 
 @streamed
