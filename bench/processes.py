@@ -117,6 +117,7 @@ def proxy(folder: Path, upstream: int) -> Iterator[Target]:
     config.write_text(
         "models:\n"
         f"  - {{name: bench, provider: bench, token: {KEY}, model_size: SMALL,\n"
+        "     http_client_config: {max_conns_per_host: 4000},\n"
         f"     url: 'http://{HOST}:{upstream}{PATH}',\n"
         "     requests_per_minute: 10000000, requests_per_day: 1000000000}\n"
     )
