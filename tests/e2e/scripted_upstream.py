@@ -95,12 +95,16 @@ class ScriptedUpstream:
     asked: list[Asked] = attrs.field(factory=list)
     accepted: list[_Connection] = attrs.field(factory=list)
     connected: set[_Connection] = attrs.field(factory=set)
+    _met: asyncio.Event = attrs.field(factory=asyncio.Event)
     _heard: asyncio.Event = attrs.field(factory=asyncio.Event)
     _empty: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}/v1/chat/completions"
+
+    async def first_connected(self) -> None:
+        await self._met.wait()
 
     async def first_asked(self) -> Asked:
         await self._heard.wait()
@@ -116,6 +120,11 @@ class ScriptedUpstream:
         self.asked.append(asked)
         self._heard.set()
         return self.scripts[min(len(self.asked), len(self.scripts)) - 1]
+
+    def come(self, connection: _Connection) -> None:
+        self.accepted.append(connection)
+        self.connected.add(connection)
+        self._met.set()
 
     def gone(self, connection: _Connection) -> None:
         self.connected.discard(connection)
@@ -135,8 +144,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._upstream.accepted.append(self)
-        self._upstream.connected.add(self)
+        self._upstream.come(self)
         self._serving = asyncio.ensure_future(self._serve())
 
     def data_received(self, data: bytes) -> None:

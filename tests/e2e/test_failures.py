@@ -408,3 +408,26 @@ def test_a_client_that_leaves_takes_the_exchange_with_it(stream: bool) -> None:
                 logged(stage)
 
     run(test)
+
+
+def test_a_client_may_leave_while_the_provider_is_still_being_reached() -> None:
+    [fault] = [fault for fault in FAULTS if fault.place is Place.NO_HANDSHAKE]
+
+    async def test() -> None:
+        async with (
+            failing(fault, False) as (url, upstream),
+            staged(at(url, "p/a")) as stage,
+        ):
+            raw = request("POST", "/v1/chat/completions", said())
+            _, writer = await asyncio.open_connection("127.0.0.1", stage.proxy.port)
+            writer.write(raw)
+            await upstream.first_connected()
+            writer.close()
+            await upstream.left_alone()
+
+            told = await stage.recorder.request()
+            assert told.left
+            assert [attempt.outcome for attempt in told.attempts] == ["left"]
+            assert stage.recorder.notices == []
+
+    run(test)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
+import pytest
 
 from tests import dialect
 from tests.fakes import (
@@ -20,15 +21,17 @@ from tests.fakes import (
     Script,
     in_no_time,
 )
+from tproxy.core import failures
 from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import ProxyError
+from tproxy.core.failures import Failure
 from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing, Upstream
 from tproxy.core.quota import Pool
 from tproxy.core.secret import Secret
 from tproxy.core.selection import Candidate, Selection
 from tproxy.core.state import Breakers, Clock, QuotaStore
-from tproxy.core.upstream import ProviderAdapter, UpstreamRequest
+from tproxy.core.upstream import Broken, ProviderAdapter, UpstreamRequest
 from tproxy.providers import adapter
 from tproxy.relay.answer import Answer
 from tproxy.relay.relay import Relay
@@ -41,6 +44,12 @@ ANYBODY = Client("anybody", ())
 SSE = {"content-type": "text/event-stream"}
 JSON = {"content-type": "application/json"}
 
+DOWN = Broken(failures.UNREACHABLE, "refused")
+ROWS = [row for row in vars(failures).values() if isinstance(row, Failure)]
+ONCE = RetryPolicy(max_retries=0)
+
+streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
 
 def says(text: str) -> Script:
     """A whole answer that is streamed."""
@@ -50,6 +59,14 @@ def says(text: str) -> Script:
 def tells(text: str) -> Script:
     """A whole answer that is not."""
     return Script([dialect.completion(text)], headers=JSON)
+
+
+def good(text: str, stream: bool) -> Script:
+    return says(text) if stream else tells(text)
+
+
+def whole(script: Script) -> bytes:
+    return b"".join(read for read in script.reads if isinstance(read, bytes))
 
 
 def fails(status: int, body: bytes = b"", **headers: str) -> Script:

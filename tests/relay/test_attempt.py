@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from tests.fakes import FakeBreakers, FakeQuotas, Gate, LoopClock, in_no_time
+from tests.relay.rig import model
+from tproxy.core import failures
+from tproxy.core.failures import Failure
+from tproxy.core.state import Lease
+from tproxy.core.upstream import Usage
+from tproxy.relay.attempt import Asking
+from tproxy.relay.reading import upstream_failed
+from tproxy.relay.trail import Trail
+
+MODEL = model("a")
+
+
+class Bench:
+    """An attempt and the ports it settles with."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.quotas, self.breakers = FakeQuotas(self.gate), FakeBreakers(self.gate)
+        self.trail = Trail()
+
+    async def asking(self) -> Asking:
+        lease = await self.quotas.reserve(MODEL.pools)
+        assert isinstance(lease, Lease)
+        return Asking(MODEL, lease, self.quotas, self.breakers, LoopClock(), self.trail)
+
+
+@pytest.mark.parametrize(
+    ("row", "sent", "hurried", "begun", "counted", "told"),
+    [
+        (None, True, False, False, True, "excused"),
+        (None, False, False, False, False, "excused"),
+        (failures.SERVER, True, False, False, True, "server"),
+        (failures.SERVER, False, False, False, False, "server"),
+        (failures.AUTH, True, False, False, False, "auth"),
+        (failures.AUTH, True, False, True, True, "auth"),
+        (failures.RATE_LIMIT, True, False, False, False, "rate_limit"),
+        (failures.TIMED_OUT, True, True, False, True, "excused"),
+    ],
+)
+def test_what_an_end_means(
+    row: Failure | None,
+    sent: bool,
+    hurried: bool,
+    begun: bool,
+    counted: bool,
+    told: str,
+) -> None:
+    bench = Bench()
+
+    async def test() -> None:
+        asking = await bench.asking()
+        await asking.begin()
+        asking.sent, asking.hurried = sent, hurried
+        if row is not None:
+            asking.failure = upstream_failed(MODEL, row, "a detail")
+            if begun:
+                asking.break_off(asking.failure, Usage(1, 2))
+        await asyncio.sleep(1.5)
+        await asking.end()
+
+    in_no_time(test())
+    assert (len(bench.quotas.settled), len(bench.quotas.released)) == (
+        counted,
+        not counted,
+    )
+    assert bench.breakers.told == [("a", "asked"), ("a", told)]
+    [attempt] = bench.trail.attempts
+    assert attempt.outcome == ("left" if row is None else row.name)
+    assert attempt.detail == ("" if row is None else "a detail")
+    assert attempt.seconds == 1.5
+    assert (attempt.model, attempt.provider) == ("a", "account-of-a")
+    assert bench.trail.broken == (row.told.code if row and begun else None)
+
+
+def test_a_whole_answer_is_a_success() -> None:
+    bench = Bench()
+
+    async def test() -> None:
+        asking = await bench.asking()
+        await asking.begin()
+        asking.sent = True
+        asking.finish(Usage(1, 2))
+        await asking.end()
+
+    in_no_time(test())
+    assert bench.quotas.settled == ["quota of a"]
+    assert bench.breakers.told == [("a", "asked"), ("a", "succeeded")]
+    assert bench.trail.usage == Usage(1, 2)
+
+
+def test_what_fails_to_close_is_settled_all_the_same() -> None:
+    bench = Bench()
+
+    async def stubborn() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b""
+        finally:
+            raise OSError
+
+    async def test() -> None:
+        asking = await bench.asking()
+        await asking.begin()
+        asking.sent = True
+        reader = asking.reads(stubborn())
+        await anext(reader)
+        with pytest.raises(OSError):  # noqa: PT011 - any
+            await asking.end()
+
+    in_no_time(test())
+    assert bench.quotas.settled == ["quota of a"]
+    assert bench.breakers.told == [("a", "asked"), ("a", "excused")]
