@@ -22,6 +22,7 @@ from collections.abc import (
 )
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
+from typing import cast
 
 import attrs
 
@@ -142,8 +143,8 @@ class _Connection(asyncio.Protocol):
         self._sent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not every loop's transports are derived from what they are.
+        self._transport = cast("asyncio.Transport", transport)
         self._upstream.come(self)
         self._serving = asyncio.ensure_future(self._serve())
 

@@ -25,6 +25,7 @@ from tproxy.core import failures
 from tproxy.core.failures import Failure
 from tproxy.core.model import Patience, RetryPolicy, Routing
 from tproxy.core.upstream import Broken
+from tproxy.state.memory import MemoryQuotas
 
 # The body of origin's to-do, with the account's id changed.
 HIDDEN_429 = (
@@ -252,3 +253,17 @@ def test_a_connection_that_was_closed_meanwhile_is_no_failure(stream: bool) -> N
     assert rig.asked == ["a", "a"]
     assert twice.asked == ["a", "a", "b"]
     assert rig.slept == twice.slept == []
+
+
+def test_a_timer_may_ring_early() -> None:
+    """As those of some event loops do; a quota would still rest then."""
+
+    class EarlyOnce(Rig):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds if self.slept else seconds / 2)
+
+    rig = EarlyOnce({"a": [fails(429), tells("Hello")]})
+    rig.real_quotas = MemoryQuotas(rig.clock)
+
+    assert rig.ask("a").error is None
+    assert rig.slept == pytest.approx([0.5, 0.5])

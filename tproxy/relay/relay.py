@@ -71,8 +71,9 @@ class Relay:
             now = self.clock.steady()
             if max(due, now) >= deadline:
                 break
-            if due > now:
+            while now < due:  # a timer may ring a little early
                 await self.sleep(due - now)
+                now = self.clock.steady()
             lease = await self._admit(candidate, excluded, failed)
             if lease is None:
                 continue
