@@ -1,4 +1,4 @@
-"""The recordings of `tests/recordings`, as values."""
+"""The recordings of providers that speak OpenAI's dialect, as values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import attrs
 from tests.e2e.scripted_upstream import Script, chunked, head
 from tests.e2e.scripted_upstream import whole as replied
 
-HOME = Path(__file__).parent / "recordings"
+HOME = Path(__file__).parent / "recordings" / "openai"
 
 
 @attrs.frozen

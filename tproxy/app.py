@@ -14,7 +14,7 @@ from functools import partial
 import attrs
 from tornado.netutil import bind_sockets
 
-from tproxy.auth.static import BearerToken
+from tproxy.auth.static import StaticKey
 from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
 from tproxy.core.events import Notice, Observer
@@ -23,7 +23,7 @@ from tproxy.core.selection import Candidate, Selection, Strategy
 from tproxy.core.state import Clock
 from tproxy.core.upstream import Transport
 from tproxy.echo.server import EchoServer
-from tproxy.providers import adapter
+from tproxy.providers import dialect
 from tproxy.relay.relay import Relay
 from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
@@ -174,8 +174,8 @@ class Proxy:
         relay = Relay(
             catalog=catalog,
             select=partial(_select, PriorityThenIdlest()),
-            adapter=adapter,
-            signer=BearerToken(),
+            dialect=dialect,
+            signer=StaticKey(),
             transport=self.transport,
             quotas=self._quotas,
             breakers=self._breakers,

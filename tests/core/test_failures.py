@@ -24,6 +24,7 @@ def test_a_refusal_costs_no_quota_and_an_answer_does() -> None:
     assert free == {
         *("unresolved", "unreachable", "no_connect", "tls", "crowded"),
         *("auth", "forbidden", "billing", "missing", "too_long", "rate_limit"),
+        *("unsupported", "expired"),
     }
 
 
@@ -53,11 +54,17 @@ def test_the_caller_is_not_blamed_for_our_key_nor_the_candidate_for_the_caller()
     ("status", "type_", "code", "names"),
     [
         (400, "upstream_error", "upstream_rejected", {"rejected", "filtered"}),
-        (502, "upstream_error", "upstream_auth_failed", {"auth", "forbidden"}),
+        (
+            502,
+            "upstream_error",
+            "upstream_auth_failed",
+            {"auth", "forbidden", "expired"},
+        ),
         (502, "upstream_error", "upstream_billing", {"billing"}),
         (502, "upstream_error", "upstream_model_missing", {"missing"}),
         (429, "rate_limit_error", "rate_limit_exceeded", {"rate_limit"}),
         (400, "invalid_request_error", "context_length_exceeded", {"too_long"}),
+        (400, "invalid_request_error", "invalid_request", {"unsupported"}),
         (
             504,
             "upstream_error",

@@ -17,9 +17,10 @@ from tproxy.core.failures import Failure
 from tproxy.core.model import Upstream
 from tproxy.core.secret import Secret
 from tproxy.core.upstream import UpstreamHead, Usage
-from tproxy.providers.openai import ADAPTER, PassThrough
+from tproxy.providers.openai import DIALECT, PassThrough
 
 MODEL = model("a")
+ADAPTER = DIALECT.chat
 ROLE = dialect.event()
 HELLO = dialect.event("Hello")
 STOP = dialect.event(finish="stop")
@@ -393,7 +394,7 @@ def test_strange_counts_are_no_counts(usage: object, expected: Usage | None) -> 
 
 def by_head(kind: str, body: bytes) -> tuple[bytes, UpstreamFailed | None]:
     head = UpstreamHead(200, {"content-type": kind} if kind else {})
-    reader = ADAPTER.stream_reader(head, MODEL)
+    reader = ADAPTER.stream_reader(head, chat(), MODEL)
     handed_on = reader.feed(body[:5]) + reader.feed(body[5:]) + reader.close()
     assert reader.begun == (reader.failure is None)
     return handed_on, reader.failure
@@ -432,7 +433,7 @@ def test_json_where_a_stream_was_asked_for_is_a_failure(
 
 def test_endless_json_is_not_kept() -> None:
     head = UpstreamHead(200, {"content-type": "application/json"})
-    reader = ADAPTER.stream_reader(head, MODEL)
+    reader = ADAPTER.stream_reader(head, chat(), MODEL)
     for piece in (b'{"choices": "', b"x" * sse.MAX_EVENT, b'"}'):
         assert reader.feed(piece) == b""
 
@@ -453,7 +454,7 @@ def test_a_page_is_no_stream(kind: str) -> None:
 
 
 def parsed(body: bytes, **headers: str) -> bytes:
-    reply = ADAPTER.parse_response(UpstreamHead(200, headers), body, MODEL)
+    reply = ADAPTER.parse_response(UpstreamHead(200, headers), body, chat(), MODEL)
     return reply.body
 
 

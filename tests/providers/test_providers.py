@@ -1,13 +1,13 @@
 import pytest
 
-from tproxy.providers import adapter, dialects, openai
+from tproxy.providers import dialect, dialects, openai
 
 
 def test_the_folder_is_the_registry() -> None:
     assert dialects() == {"openai"}
-    assert adapter("openai") is openai.ADAPTER
+    assert dialect("openai") is openai.DIALECT
 
 
 def test_a_module_that_is_no_dialect_is_none() -> None:
     with pytest.raises(LookupError):
-        adapter("complaint")
+        dialect("complaint")

@@ -12,15 +12,17 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.values import model
+from tests.values import chat, model
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.upstream import UpstreamHead, Usage
-from tproxy.providers.openai import ADAPTER, PassThrough
+from tproxy.providers.openai import DIALECT, PassThrough
 
-RECORDINGS = Path(__file__).parents[1] / "recordings"
+RECORDINGS = Path(__file__).parents[1] / "recordings" / "openai"
 CASES = {path.stem: path for path in sorted(RECORDINGS.glob("*/*.json"))}
 SHORT = 4_000  # bytes, of a stream that is cut at every place
 MODEL = model("a")
+CHAT = chat()
+ADAPTER = DIALECT.chat
 
 
 @attrs.frozen
@@ -139,7 +141,7 @@ def test_each_event_leaves_when_it_arrives(recording: Recording) -> None:
 
 @replies
 def test_an_answer_is_handed_on_as_it_is(recording: Recording) -> None:
-    reply = ADAPTER.parse_response(recording.head, recording.body, MODEL)
+    reply = ADAPTER.parse_response(recording.head, recording.body, CHAT, MODEL)
 
     assert reply.body == recording.body
     assert reply.usage is not None
@@ -151,7 +153,7 @@ def test_an_answer_that_breaks_off_is_none(recording: Recording) -> None:
     half = recording.body.rstrip()[:-1]
 
     with pytest.raises(UpstreamFailed) as caught:
-        ADAPTER.parse_response(recording.head, half, MODEL)
+        ADAPTER.parse_response(recording.head, half, CHAT, MODEL)
 
     assert caught.value.failure.name == "malformed"
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
-from tests import dialect
+from tests import dialect as openai
 from tests.fakes import (
     Act,
     FakeBreakers,
@@ -21,6 +21,7 @@ from tests.fakes import (
     Script,
     in_no_time,
 )
+from tproxy import providers
 from tproxy.core import failures
 from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
@@ -31,8 +32,7 @@ from tproxy.core.quota import Pool
 from tproxy.core.secret import Secret
 from tproxy.core.selection import Candidate, Selection
 from tproxy.core.state import Breakers, Clock, QuotaStore
-from tproxy.core.upstream import Broken, ProviderAdapter, UpstreamRequest
-from tproxy.providers import adapter
+from tproxy.core.upstream import Broken, Dialect, UpstreamRequest
 from tproxy.relay.answer import Answer
 from tproxy.relay.relay import Relay
 from tproxy.relay.trail import Trail
@@ -53,12 +53,12 @@ streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "strea
 
 def says(text: str) -> Script:
     """A whole answer that is streamed."""
-    return Script(dialect.stream(text), headers=SSE)
+    return Script(openai.stream(text), headers=SSE)
 
 
 def tells(text: str) -> Script:
     """A whole answer that is not."""
-    return Script([dialect.completion(text)], headers=JSON)
+    return Script([openai.completion(text)], headers=JSON)
 
 
 def good(text: str, stream: bool) -> Script:
@@ -141,7 +141,7 @@ class Rig:
     quotas: FakeQuotas = attrs.field(init=False)
     breakers: FakeBreakers = attrs.field(init=False)
     transport: FakeTransport = attrs.field(init=False)
-    adapter: Callable[[str], ProviderAdapter] = adapter
+    dialect: Callable[[str], Dialect] = providers.dialect
     real_quotas: QuotaStore | None = None
     real_breakers: Breakers | None = None
 
@@ -176,7 +176,7 @@ class Rig:
         return Relay(
             catalog=Catalog.of(models, self.routing.fallbacks),
             select=_select,
-            adapter=self.adapter,
+            dialect=self.dialect,
             signer=self,
             transport=self.transport,
             quotas=self.real_quotas or self.quotas,

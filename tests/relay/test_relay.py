@@ -26,9 +26,10 @@ from tests.relay.rig import (
     whole,
 )
 from tproxy.core import failures
+from tproxy.core.chat import ChatRequest
 from tproxy.core.failures import Failure
 from tproxy.core.model import Client, Model, Routing
-from tproxy.core.upstream import Broken, StreamReader, UpstreamHead, Usage
+from tproxy.core.upstream import Broken, Dialect, StreamReader, UpstreamHead, Usage
 from tproxy.providers.openai import OpenAI, PassThrough
 from tproxy.relay import reading
 from tproxy.relay.trail import Trail
@@ -424,11 +425,14 @@ def test_an_answer_is_ended_once() -> None:
             return super().close() + b"\n\n" * self.ends
 
     class Ending(OpenAI):
-        def stream_reader(self, head: UpstreamHead, model: Model) -> StreamReader:
+        def stream_reader(
+            self, head: UpstreamHead, chat: ChatRequest, model: Model
+        ) -> StreamReader:
             return Reader(model)
 
     only = event("Hello", "stop").rstrip()
-    rig = Rig({"a": Script([only], headers=SSE)}, adapter=lambda _: Ending())
+    ending = Dialect(chat=Ending())
+    rig = Rig({"a": Script([only], headers=SSE)}, dialect=lambda _: ending)
 
     assert rig.ask(stream=True).text == only + b"\n\n"
 

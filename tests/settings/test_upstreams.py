@@ -1,7 +1,8 @@
 import pytest
 
 from tests.settings.configuring import MODEL, TOKEN, Folder
-from tproxy.core.model import Patience, Tls
+from tproxy.core.model import KeyHeader, Patience, Tls
+from tproxy.core.secret import Secret
 from tproxy.settings.presets import presets
 
 NO_KEY = "models:\n  - name: m\n    provider: groq\n"
@@ -122,8 +123,8 @@ def test_a_key_that_is_no_bearer_token_is_a_header(folder: Folder) -> None:
         "models: [{name: m, provider: azure, token: k, url: 'https://r.example'}]"
     )
 
-    assert model.upstream.headers == (("api-key", "k"),)
-    assert not model.upstream.token
+    assert model.upstream.auth == KeyHeader("api-key", scheme="")
+    assert model.upstream.token == Secret("k")
 
 
 @pytest.mark.parametrize(

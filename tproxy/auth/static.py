@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import attrs
 
-from tproxy.core.model import Upstream
+from tproxy.core.model import KeyHeader, Upstream
 from tproxy.core.upstream import UpstreamRequest
 
 
 @attrs.frozen
-class BearerToken:
-    """`Authorization: Bearer KEY`; nothing where the provider needs no key."""
+class StaticKey:
+    """The key in the provider's header; nothing where it needs none."""
 
     async def sign(
         self, request: UpstreamRequest, upstream: Upstream
     ) -> UpstreamRequest:
-        if not upstream.token:
+        at = upstream.auth
+        if not (upstream.token and request.ours and isinstance(at, KeyHeader)):
             return request
-        bearer = ("Authorization", f"Bearer {upstream.token.reveal()}")
-        headers = (*request.headers, bearer)
+        said = f"{at.scheme} {upstream.token.reveal()}".lstrip()
+        headers = (*request.headers, (at.name, said))
         return UpstreamRequest(request.method, request.url, headers, request.body)

@@ -25,6 +25,9 @@ _SAID_AROUND = ("tools", "functions", "response_format")  # the messages
 class ChatRequest:
     """What selection and relay need to know; the rest stays in `document`, untouched.
 
+    `id` and `created`, seconds since the epoch, are for translated answers: an answer
+    gets ours where its provider gives none.
+
     `model` is None where the client named none. `text_bytes` is the UTF-8 length of
     what the model reads as text: contents, tool calls, tools and schemas; pictures and
     other media are counted in `media`. `output_tokens` is the most the client wants
@@ -38,6 +41,8 @@ class ChatRequest:
     text_bytes: int
     media: int
     output_tokens: int | None
+    id: str = ""
+    created: int = 0
 
     @property
     def prompt_tokens(self) -> int:
@@ -51,7 +56,7 @@ class ChatRequest:
         return self.document.replaced("model", model)
 
     @classmethod
-    def parse(cls, raw: bytes) -> ChatRequest:
+    def parse(cls, raw: bytes, id: str = "", created: int = 0) -> ChatRequest:
         """Read a body in OpenAI's chat completion format.
 
         Checks only the fields tproxy acts on; the provider judges the rest.
@@ -83,6 +88,8 @@ class ChatRequest:
             text_bytes=text,
             media=pictures + media,
             output_tokens=_output_tokens(values),
+            id=id,
+            created=created,
         )
 
 

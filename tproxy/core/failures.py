@@ -59,6 +59,7 @@ _BILLING = _upstream(502, "upstream_billing")
 _MISSING = _upstream(502, "upstream_model_missing")
 _REJECTED = _upstream(400, "upstream_rejected")
 _LIMITED = Told(429, "rate_limit_error", "rate_limit_exceeded")
+_INVALID = Told(400, "invalid_request_error", "invalid_request")
 _TOO_LONG = Told(400, "invalid_request_error", "context_length_exceeded")
 
 # fmt: off
@@ -86,6 +87,8 @@ EMPTY       = Failure("empty",       "the provider's answer was empty",         
 MALFORMED   = Failure("malformed",   "the provider's answer was unreadable",      _FAILED,   True,  True,  Rest.COUNTED, True)
 EARLY_END   = Failure("early_end",   "the provider's answer broke off",           _FAILED,   True,  True,  Rest.COUNTED, True)
 UNEXPECTED  = Failure("unexpected",  "the provider answered something else",      _FAILED,   False, True,  Rest.COUNTED, True)
+UNSUPPORTED = Failure("unsupported", "this model's provider has no words for it", _INVALID, False, True,  Rest.NONE,    False)
+EXPIRED     = Failure("expired",     "the provider no longer took the proxy's token", _AUTH,  True,  True,  Rest.NONE,    False)
 REJECTED    = Failure("rejected",    "the provider refused the request",          _REJECTED, False, False, Rest.NONE,    True)
 FILTERED    = Failure("filtered",    "the provider's content filter refused the request", _REJECTED, False, False, Rest.NONE, True)
 # fmt: on

@@ -25,6 +25,14 @@ class Capability(enum.Enum):
 ALL_CAPABILITIES = frozenset(Capability)
 
 
+class Kind(enum.Enum):
+    """What a model makes."""
+
+    CHAT = "chat"
+    IMAGE = "image"
+    EMBEDDING = "embedding"
+
+
 @attrs.frozen
 class Tls:
     """Files for verifying a provider and for showing ourselves to it; None: default."""
@@ -77,11 +85,27 @@ class Reach:
 
 
 @attrs.frozen
+class KeyHeader:
+    """The header that carries a provider's key; `scheme` is the word before it."""
+
+    name: str = "Authorization"
+    scheme: str = "Bearer"
+
+
+@attrs.frozen
+class ClientCredentials:
+    """OAuth 2.0 (RFC 6749, 4.4): the key is exchanged for short-lived tokens."""
+
+    auth_url: str = attrs.field(repr=False)
+    scope: str | None = None
+
+
+@attrs.frozen
 class Upstream:
     """Where and how a model is asked.
 
-    `url` is the full endpoint. `headers` are the operator's own, sent as given; a key
-    may be among them.
+    `url` is the full endpoint; in dialects of a provider's own it may be the base.
+    `headers` are the operator's own, sent as given; a key may be among them.
     """
 
     url: str = attrs.field(repr=False)
@@ -91,6 +115,7 @@ class Upstream:
     patience: Patience = Patience()
     tls: Tls = Tls()
     reach: Reach = Reach()
+    auth: KeyHeader | ClientCredentials = KeyHeader()
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -104,7 +129,8 @@ class Model:
 
     `max_request_length` is in bytes of request text, `context_tokens` and
     `max_output_tokens` in tokens; None means not declared. A model with an `obstacle`
-    is listed but never asked: the obstacle says why, in words for the client.
+    is listed but never asked: the obstacle says why, in words for the client. A
+    `strict` one refuses hints that its dialect has no words for; others drop them.
     """
 
     name: str
@@ -120,6 +146,8 @@ class Model:
     max_output_tokens: int | None = None
     capabilities: frozenset[Capability] = ALL_CAPABILITIES
     obstacle: str | None = None
+    kind: Kind = Kind.CHAT
+    strict: bool = False
 
 
 @attrs.frozen

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 
 from tproxy.core.chat import ChatRequest
+from tproxy.core.embedding import EmbeddingRequest
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
+from tproxy.core.image import ImageRequest
 from tproxy.core.model import Model, Patience, Upstream
+
+T = TypeVar("T")
 
 Headers = tuple[tuple[str, str], ...]
 
 
 @attrs.frozen
 class UpstreamRequest:
-    """One HTTP request to a provider. Signed or not, it is never logged."""
+    """One HTTP request to a provider. Signed or not, it is never logged.
+
+    `dropped` names the client's fields that are left out, being hints which the dialect
+    has no words for. What is not `ours` goes without our key: it leads elsewhere.
+    """
 
     method: str
     url: str = attrs.field(repr=False)
     headers: Headers = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
+    dropped: tuple[str, ...] = ()
+    ours: bool = True
 
 
 @attrs.frozen
@@ -125,14 +135,40 @@ class Reply:
     usage: Usage | None
 
 
+@attrs.frozen
+class Picture:
+    """One image: its bytes, or where they are. `kind` is their true media type."""
+
+    kind: str
+    data: bytes | None = attrs.field(default=None, repr=False)
+    url: str | None = attrs.field(default=None, repr=False)
+    revised_prompt: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class ImageReply:
+    """Images made. `body` is the provider's own answer where that is OpenAI's."""
+
+    pictures: tuple[Picture, ...]
+    usage: Usage | None = None
+    body: bytes | None = attrs.field(default=None, repr=False)
+
+
 class ProviderAdapter(Protocol):
-    """One dialect. Stateless and pure: values in, values out."""
+    """How one dialect chats. Stateless and pure: values in, values out."""
 
     def build_request(self, chat: ChatRequest, model: Model) -> UpstreamRequest:
-        """What to send; no credentials in it yet."""
+        """What to send; no credentials in it yet.
+
+        Raises:
+            UpstreamFailed: `UNSUPPORTED`, where the dialect has no words for a field
+                that carries meaning; `param` names it.
+        """
         ...
 
-    def parse_response(self, head: UpstreamHead, body: bytes, model: Model) -> Reply:
+    def parse_response(
+        self, head: UpstreamHead, body: bytes, chat: ChatRequest, model: Model
+    ) -> Reply:
         """Judge and translate a 2xx answer that was not streamed.
 
         Raises:
@@ -146,7 +182,9 @@ class ProviderAdapter(Protocol):
         """Say what any other answer means."""
         ...
 
-    def stream_reader(self, head: UpstreamHead, model: Model) -> StreamReader:
+    def stream_reader(
+        self, head: UpstreamHead, chat: ChatRequest, model: Model
+    ) -> StreamReader:
         """A reader for a 2xx answer that is streamed.
 
         Raises:
@@ -155,9 +193,63 @@ class ProviderAdapter(Protocol):
         ...
 
 
+@attrs.frozen
+class Received:
+    """A whole 2xx answer, as it came."""
+
+    head: UpstreamHead
+    body: bytes = attrs.field(repr=False)
+
+
+Steps = Generator[UpstreamRequest, Received, T]
+"""A conversation of one request or several: each is yielded, and its answer sent in.
+
+Answers that are not 2xx never come in: the caller has `parse_error` read them.
+"""
+
+
+class ImageAdapter(Protocol):
+    """How one dialect makes images."""
+
+    def draw(self, image: ImageRequest, model: Model) -> Steps[ImageReply]:
+        """Ask for images.
+
+        Raises:
+            UpstreamFailed: as the methods of `ProviderAdapter`; no image is EMPTY.
+        """
+        ...
+
+
+class EmbeddingAdapter(Protocol):
+    """How one dialect makes vectors of texts."""
+
+    def embed(self, texts: EmbeddingRequest, model: Model) -> Steps[Reply]:
+        """Ask for vectors; the reply is in OpenAI's form.
+
+        Raises:
+            UpstreamFailed: as the methods of `ProviderAdapter`.
+        """
+        ...
+
+
+@attrs.frozen
+class Dialect:
+    """What one provider's API can do. `chat` reads errors for all three."""
+
+    chat: ProviderAdapter
+    images: ImageAdapter | None = None
+    embeddings: EmbeddingAdapter | None = None
+
+
 class Signer(Protocol):
     """Puts a credential on a request."""
 
     async def sign(
         self, request: UpstreamRequest, upstream: Upstream
-    ) -> UpstreamRequest: ...
+    ) -> UpstreamRequest:
+        """The request with its credential.
+
+        Raises:
+            UpstreamFailed: there is none to be had.
+        """
+        ...

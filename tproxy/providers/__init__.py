@@ -7,25 +7,25 @@ import pkgutil
 from functools import cache
 from typing import cast
 
-from tproxy.core.upstream import ProviderAdapter
+from tproxy.core.upstream import Dialect
 
 
 @cache
 def dialects() -> frozenset[str]:
-    """The dialects that are built: the modules here that hold an `ADAPTER`."""
+    """The dialects that are built: the modules here that hold an `DIALECT`."""
     names = (module.name for module in pkgutil.iter_modules(__path__))
-    return frozenset(name for name in names if _adapter(name) is not None)
+    return frozenset(name for name in names if _found(name) is not None)
 
 
-def adapter(dialect: str) -> ProviderAdapter:
-    """The adapter of one of `dialects()`."""
-    found = _adapter(dialect)
+def dialect(name: str) -> Dialect:
+    """What can be asked in one of `dialects()`."""
+    found = _found(name)
     if found is None:
-        raise LookupError(dialect)
+        raise LookupError(name)
     return found
 
 
 @cache
-def _adapter(name: str) -> ProviderAdapter | None:
+def _found(name: str) -> Dialect | None:
     module = importlib.import_module(f"{__name__}.{name}")
-    return cast("ProviderAdapter | None", getattr(module, "ADAPTER", None))
+    return cast("Dialect | None", getattr(module, "DIALECT", None))

@@ -19,7 +19,7 @@ from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
 from tproxy.core.model import Model
 from tproxy.core.upstream import (
-    ProviderAdapter,
+    Dialect,
     Reply,
     StreamReader,
     UpstreamHead,
@@ -62,7 +62,9 @@ class OpenAI:
             body=chat.naming(model.upstream_name),
         )
 
-    def parse_response(self, head: UpstreamHead, body: bytes, model: Model) -> Reply:
+    def parse_response(
+        self, head: UpstreamHead, body: bytes, chat: ChatRequest, model: Model
+    ) -> Reply:
         # OpenRouter and DeepSeek send blank lines while the model works; strip them
         # for reading only.
         if not body.strip():
@@ -86,10 +88,12 @@ class OpenAI:
     ) -> UpstreamFailed:
         return complaint.read(head.status, head.headers, body, model)
 
-    def stream_reader(self, head: UpstreamHead, model: Model) -> StreamReader:
+    def stream_reader(
+        self, head: UpstreamHead, chat: ChatRequest, model: Model
+    ) -> StreamReader:
         kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind.endswith("json"):
-            return _NoStream(self, head, model)
+            return _NoStream(self, head, chat, model)
         if kind in ("text/html", "application/xml"):
             raise _failed(failures.MALFORMED, model, f"a stream of type {kind}")
         return PassThrough(model)
@@ -182,6 +186,7 @@ class _NoStream:
 
     _adapter: OpenAI
     _head: UpstreamHead
+    _chat: ChatRequest
     _model: Model
     begun: ClassVar[bool] = False
     usage: ClassVar[Usage | None] = None
@@ -195,7 +200,9 @@ class _NoStream:
 
     def close(self) -> bytes:
         try:
-            self._adapter.parse_response(self._head, bytes(self._body), self._model)
+            self._adapter.parse_response(
+                self._head, bytes(self._body), self._chat, self._model
+            )
         except UpstreamFailed as error:
             self.failure = error
         else:
@@ -281,4 +288,4 @@ def _failed(failure: Failure, model: Model, detail: str) -> UpstreamFailed:
     )
 
 
-ADAPTER: Final[ProviderAdapter] = OpenAI()
+DIALECT: Final = Dialect(chat=OpenAI())

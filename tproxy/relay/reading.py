@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
 from tproxy.core import failures, openai
+from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
 from tproxy.core.model import Model, Patience
@@ -22,7 +23,7 @@ _ERROR_SECONDS = 3.0  # for its body; the status alone says nearly all
 
 
 async def whole(
-    asking: Asking, adapter: ProviderAdapter, reply: UpstreamReply
+    asking: Asking, adapter: ProviderAdapter, chat: ChatRequest, reply: UpstreamReply
 ) -> Begun:
     """Read an answer that is not streamed, and judge it.
 
@@ -37,14 +38,14 @@ async def whole(
         size += len(data)
         if size > LONGEST_ANSWER:
             raise Broken(failures.MALFORMED, f"over {LONGEST_ANSWER} bytes")
-    said = adapter.parse_response(reply.head, b"".join(reads), asking.model)
+    said = adapter.parse_response(reply.head, b"".join(reads), chat, asking.model)
     asking.finish(said.usage)
     headers = passed_on(reply.head.headers, kind="application/json")
     return Begun(headers, said.body, None)
 
 
 async def begin(
-    asking: Asking, adapter: ProviderAdapter, reply: UpstreamReply
+    asking: Asking, adapter: ProviderAdapter, chat: ChatRequest, reply: UpstreamReply
 ) -> Begun:
     """Hold a stream back until its first content; until then all can be undone.
 
@@ -53,7 +54,7 @@ async def begin(
         UpstreamFailed: an error came first, or nothing did.
     """
     model = asking.model
-    reader = adapter.stream_reader(reply.head, model)
+    reader = adapter.stream_reader(reply.head, chat, model)
     reads = asking.reads(reply.body)
     held: list[bytes] = []
     size = 0

@@ -17,7 +17,7 @@ from tproxy.core.errors import ProxyError, UpstreamFailed
 from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing
 from tproxy.core.selection import Candidate, Exclusion, Selection, Why
 from tproxy.core.state import Breakers, Clock, Lease, QuotaStore, Turns
-from tproxy.core.upstream import Broken, ProviderAdapter, Signer, Transport
+from tproxy.core.upstream import Broken, Dialect, Signer, Transport
 from tproxy.relay.answer import Answer, Begun
 from tproxy.relay.attempt import Asking
 from tproxy.relay.reading import begin, error_body, upstream_failed, whole
@@ -37,7 +37,7 @@ class Relay:
 
     catalog: Catalog
     select: Select
-    adapter: Callable[[str], ProviderAdapter]
+    dialect: Callable[[str], Dialect]
     signer: Signer
     transport: Transport
     quotas: QuotaStore
@@ -180,10 +180,11 @@ class Relay:
     async def _ask(self, asking: Asking, chat: ChatRequest, deadline: float) -> Begun:
         """Send the request and wait until the answer has begun."""
         model = asking.model
-        adapter = self.adapter(model.upstream.dialect)
-        request = await self.signer.sign(
-            adapter.build_request(chat, model), model.upstream
-        )
+        adapter = self.dialect(model.upstream.dialect).chat
+        request = adapter.build_request(chat, model)
+        if request.dropped and model.strict:
+            raise _inexpressible(model, request.dropped)
+        request = await self.signer.sign(request, model.upstream)
         left = deadline - self.clock.steady()
         patience, usual = _patience(model.upstream.patience, chat.stream)
         limit = min(usual, left)
@@ -197,8 +198,8 @@ class Relay:
                     body = await error_body(reply, model.upstream.patience)
                     raise adapter.parse_error(reply.head, body, model)
                 if chat.stream:
-                    return await begin(asking, adapter, reply)
-                return await whole(asking, adapter, reply)
+                    return await begin(asking, adapter, chat, reply)
+                return await whole(asking, adapter, chat, reply)
         except TimeoutError:
             asking.hurried = left < usual
             row = failures.FIRST_BYTE if chat.stream else failures.TIMED_OUT
@@ -213,6 +214,16 @@ def _patience(patience: Patience, stream: bool) -> tuple[Patience, float]:
         return patience, patience.connect + patience.first_byte
     whole = patience.whole
     return Patience(patience.connect, whole, whole, whole), whole
+
+
+def _inexpressible(model: Model, dropped: tuple[str, ...]) -> UpstreamFailed:
+    row = failures.UNSUPPORTED
+    return UpstreamFailed(
+        message=f"{model.name}: {row.said}: {', '.join(dropped)}.",
+        failure=row,
+        model=model.name,
+        param=dropped[0],
+    )
 
 
 def _reason(

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import attrs
 
-from tproxy.core.model import Limits, Patience, Reach, Tls, Upstream
+from tproxy.core.model import KeyHeader, Limits, Patience, Reach, Tls, Upstream
 from tproxy.core.secret import Secret
 from tproxy.settings import endpoint, schema
 from tproxy.settings.accounts import Account
@@ -86,8 +86,7 @@ class Asking:
         if not (token or names & _KEYS or self._needs_no_key(at)):
             self._warn_of_no_token()
         key_header = self.account.preset.key_header
-        if token and key_header is not None:
-            headers, token = (*headers, (key_header, token)), ""
+        auth = KeyHeader() if key_header is None else KeyHeader(key_header, scheme="")
         return Upstream(
             url=at.url,
             dialect=at.dialect,
@@ -96,6 +95,7 @@ class Asking:
             patience=self._patience(),
             tls=self._tls(),
             reach=self._reach(),
+            auth=auth,
         )
 
     def check(self) -> None:

@@ -51,7 +51,9 @@ class ChatHandler(BaseHandler):
             self._serving.cancel()
 
     async def _serve(self, client: Client) -> None:
-        chat = ChatRequest.parse(self.body())
+        chat = ChatRequest.parse(
+            self.body(), self.request_id, int(self.context.clock.wall())
+        )
         self.streamed = chat.stream
         async with self.snapshot.relay.answer(chat, client, self.trail) as answer:
             begun = answer.begun
