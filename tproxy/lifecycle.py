@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -73,6 +74,18 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def spare_what_stays() -> None:
+    """Have the garbage collector pass over all there is by now, and come rarely.
+
+    By default it looks at the newest objects after every few requests and at all of
+    them now and then, for a sixth of the time. A request leaves it nothing to find: its
+    objects go with their last reference.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 @attrs.define(eq=False)
@@ -154,6 +167,7 @@ class Daemon:
             loop=type(loop).__module__.partition(".")[0],
         )
         self.started(self.proxy)
+        spare_what_stays()
         await self._stopping.wait()
         draining = asyncio.ensure_future(self.proxy.drain())
         at_once = asyncio.ensure_future(self._at_once.wait())
@@ -183,6 +197,7 @@ class Daemon:
             self._say("error", "the new configuration is refused, the old one stays")
             return
         self.proxy.reload(settings)
+        spare_what_stays()
         self._say("info", "reloaded", models=len(settings.models))
 
     def _say(self, level: str, message: str, **fields: str | int) -> None:
