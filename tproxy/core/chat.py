@@ -52,7 +52,7 @@ class ChatRequest:
     def naming(self, model: str) -> bytes:
         """The body as received, with `model` in the place of the client's."""
         if model == self.model:
-            return self.document.text.encode()
+            return self.document.raw
         return self.document.replaced("model", model)
 
     @classmethod
