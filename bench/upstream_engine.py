@@ -157,7 +157,7 @@ class _Engine:
         reads = 0
         opening = self.transport.open(request, self._upstream, self._patience)
         async with opening as reply:
-            async for _ in reply.body:
+            while await reply.read():
                 reads += 1
         return reads
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
+from tproxy.core import failures
 from tproxy.core.failures import Failure
 from tproxy.core.model import Patience, Upstream
 from tproxy.core.quota import Pool, Room
@@ -204,32 +205,40 @@ class Script:
 Act = Script | Broken | Silence
 
 
-@attrs.frozen
+@attrs.define
 class _Reply:
     _script: Script
     _gate: Gate
-    _unread: set[object]
+    _due: float
+    _read: int = 0
 
     @property
     def head(self) -> UpstreamHead:
         return UpstreamHead(self._script.status, self._script.headers)
 
-    @property
-    async def body(self) -> AsyncGenerator[bytes, None]:
-        reading = object()
-        self._unread.add(reading)
-        try:
-            for number, read in enumerate(self._script.reads):
+    async def read(self) -> bytes:
+        async with by(self._due):
+            while self._read < len(self._script.reads):
+                number, self._read = self._read, self._read + 1
                 await self._gate.passing(f"read {number}")
-                match read:
-                    case Broken():
-                        raise read
+                match self._script.reads[number]:
+                    case Broken() as broken:
+                        raise broken
                     case Silence():
                         await asyncio.Event().wait()
-                    case _:
-                        yield read
-        finally:
-            self._unread.discard(reading)
+                    case bytes() as data if data:
+                        return data
+        return b""
+
+
+@asynccontextmanager
+async def by(due: float) -> AsyncIterator[None]:
+    """What takes longer has timed out."""
+    try:
+        async with asyncio.timeout_at(due):
+            yield
+    except TimeoutError:
+        raise Broken(failures.TIMED_OUT, "not whole in time") from None
 
 
 @attrs.define(eq=False)
@@ -237,7 +246,7 @@ class FakeTransport:
     """`core.upstream.Transport` by script: host names to acts, one for each request.
 
     The last act goes for all further requests too. `under_way` is empty once every
-    exchange and every body in it has been closed by whoever opened it.
+    exchange has been closed by whoever opened it.
     """
 
     acts: Mapping[str, Sequence[Act]]
@@ -260,15 +269,17 @@ class FakeTransport:
         self.asked.append(host)
         self.requests.append(request)
         self.patience.append(patience)
+        due = asyncio.get_running_loop().time() + patience.whole
         exchange = object()
         self.under_way.add(exchange)
         try:
-            await self.gate.passing("transport.open")
-            if isinstance(act, Broken):
-                raise act
-            if isinstance(act, Silence):
-                await asyncio.Event().wait()
-                raise AssertionError
-            yield _Reply(act, self.gate, self.under_way)
+            async with by(due):
+                await self.gate.passing("transport.open")
+                if isinstance(act, Broken):
+                    raise act
+                if isinstance(act, Silence):
+                    await asyncio.Event().wait()
+                    raise AssertionError
+            yield _Reply(act, self.gate, due)
         finally:
             self.under_way.discard(exchange)

@@ -204,8 +204,11 @@ class Rig:
     async def answering(
         self, chat: ChatRequest, client: Client = ANYBODY
     ) -> AsyncIterator[Answer]:
-        async with self.relay.answer(chat, client, self.trail) as answer:
+        answer = await self.relay.answer(chat, client, self.trail)
+        try:
             yield answer
+        finally:
+            await answer.end()
 
     async def asking(self, chat: ChatRequest, client: Client = ANYBODY) -> Seen:
         seen = Seen([])

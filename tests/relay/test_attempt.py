@@ -1,21 +1,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.fakes import FakeBreakers, FakeQuotas, Gate, LoopClock, in_no_time
+from tests.fakes import (
+    FakeBreakers,
+    FakeQuotas,
+    FakeTransport,
+    Gate,
+    LoopClock,
+    Script,
+    in_no_time,
+)
 from tests.relay.rig import model
 from tproxy.core import failures
+from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
+from tproxy.core.model import Patience
 from tproxy.core.state import Lease
-from tproxy.core.upstream import Usage
+from tproxy.core.upstream import UpstreamReply, UpstreamRequest, Usage
 from tproxy.relay.attempt import Asking
-from tproxy.relay.reading import upstream_failed
 from tproxy.relay.trail import Trail
 
 MODEL = model("a")
+REQUEST = UpstreamRequest("POST", MODEL.upstream.url, (), b"")
 
 
 class Bench:
@@ -60,7 +71,7 @@ def test_what_an_end_means(
         await asking.begin()
         asking.sent, asking.hurried = sent, hurried
         if row is not None:
-            asking.failure = upstream_failed(MODEL, row, "a detail")
+            asking.failure = UpstreamFailed.of("a", row, "a detail")
             if begun:
                 asking.break_off(asking.failure, Usage(1, 2))
         await asyncio.sleep(1.5)
@@ -99,18 +110,18 @@ def test_a_whole_answer_is_a_success() -> None:
 def test_what_fails_to_close_is_settled_all_the_same() -> None:
     bench = Bench()
 
-    async def stubborn() -> AsyncGenerator[bytes, None]:
-        try:
-            yield b""
-        finally:
-            raise OSError
+    @asynccontextmanager
+    async def stubborn() -> AsyncIterator[UpstreamReply]:
+        transport = FakeTransport({"a": [Script()]})
+        async with transport.open(REQUEST, MODEL.upstream, Patience()) as reply:
+            yield reply
+        raise OSError
 
     async def test() -> None:
         asking = await bench.asking()
         await asking.begin()
         asking.sent = True
-        reader = asking.reads(stubborn())
-        await anext(reader)
+        await asking.opened(stubborn())
         with pytest.raises(OSError):  # noqa: PT011 - any
             await asking.end()
 

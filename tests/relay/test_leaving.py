@@ -21,8 +21,6 @@ from tests.relay.rig import (
 from tproxy.core.upstream import Usage
 
 PHASES = [
-    "quotas.waits",
-    "breakers.resting",
     "quotas.reserve",
     "breakers.asked",
     "signer.sign",
@@ -57,6 +55,22 @@ def test_a_client_may_leave_at_any_moment(phase: str, stream: bool) -> None:
     asked = [told for told in rig.breakers.told if told[1] == "asked"]
     assert rig.outcomes == [("a", "excused")] * len(asked)
     assert rig.transport.under_way == set()
+
+
+@pytest.mark.parametrize("phase", ["quotas.waits", "breakers.resting"])
+def test_a_client_may_leave_while_candidates_are_compared(phase: str) -> None:
+    rig = Rig({"a": says("Hello"), "b": says("Hello")}, gate=Gate(phase))
+
+    async def test() -> None:
+        serving = asyncio.create_task(rig.asking(request()))
+        await rig.gate.reached.wait()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    in_no_time(test())
+    assert rig.asked == []
+    assert rig.quotas.reserved == []
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -15,7 +15,7 @@ import uvloop
 
 from tproxy.core.model import Patience, Tls, Upstream
 from tproxy.core.secret import Secret
-from tproxy.core.upstream import UpstreamRequest
+from tproxy.core.upstream import UpstreamReply, UpstreamRequest
 
 T = TypeVar("T")
 
@@ -26,6 +26,12 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
+
+
+async def reads(reply: UpstreamReply) -> AsyncIterator[bytes]:
+    """All reads of a reply."""
+    while data := await reply.read():
+        yield data
 
 
 def run(loop: str, main: Coroutine[Any, Any, T], *, quietly: bool = True) -> T:

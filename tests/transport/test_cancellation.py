@@ -18,6 +18,7 @@ from tests.transport.scripted import (
     answers,
     ask,
     provider,
+    reads,
     run,
     upstream,
 )
@@ -29,7 +30,7 @@ UPSTREAM = upstream()
 
 async def get(transport: PooledTransport, url: str) -> bytes:
     async with transport.open(ask(url), UPSTREAM, PATIENT) as reply:
-        return b"".join([data async for data in reply.body])
+        return b"".join([data async for data in reads(reply)])
 
 
 async def cancelled(task: asyncio.Task[bytes]) -> None:
@@ -117,7 +118,7 @@ def test_nothing_is_left_of_a_thousand_exchanges(loop: str) -> None:
         request = ask(url, str(number % 4).encode())
         with contextlib.suppress(Exception):
             async with transport.open(request, UPSTREAM, PATIENT) as reply:
-                async for _ in reply.body:
+                async for _ in reads(reply):
                     if number % 4 == 1:
                         break
 

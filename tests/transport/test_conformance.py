@@ -16,6 +16,7 @@ from tests.transport.scripted import (
     answers,
     ask,
     provider,
+    reads,
     run,
     upstream,
 )
@@ -52,7 +53,7 @@ async def exchange(make: Make, reply: bytes) -> tuple[UpstreamHead, bytes]:
     async with provider(script) as there:
         transport = make()
         async with transport.open(ask(there.url), upstream(), PATIENT) as got:
-            body = b"".join([data async for data in got.body])
+            body = b"".join([data async for data in reads(got)])
             head = got.head
         close(transport)
         return head, body
@@ -68,7 +69,7 @@ async def row(make: Make, url: str, patience: Patience = PATIENT) -> Failure:
     transport = make()
     try:
         async with transport.open(ask(url), upstream(), patience) as reply:
-            async for _ in reply.body:
+            async for _ in reads(reply):
                 pass
     except Broken as broken:
         return broken.failure
@@ -123,7 +124,7 @@ def test_the_request_arrives_as_it_was_asked(loop: str, make: Make) -> None:
             transport = make()
             request = ask(there.url + "/v1/chat?x=%20y", b'{"a": 1}')
             async with transport.open(request, upstream(), PATIENT) as reply:
-                assert [data async for data in reply.body] == [b"ok"]
+                assert [data async for data in reads(reply)] == [b"ok"]
             close(transport)
 
     run(loop, main())
@@ -194,12 +195,26 @@ def test_a_silent_provider_is_left(
 
 
 @with_limits
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n", STREAM + b"1\r\na\r\n"])
+def test_an_answer_that_is_not_whole_in_time_is_left(
+    loop: str, make: Make, sent: bytes
+) -> None:
+    async def main() -> None:
+        async with provider(answers(sent)) as there:
+            patience = Patience(connect=9.0, first_byte=9.0, silence=9.0, whole=0.1)
+            assert await row(make, there.url, patience) is failures.TIMED_OUT
+            await there.visits[0].gone.wait()
+
+    run(loop, main(), quietly=make is not TornadoTransport)
+
+
+@with_limits
 def test_leaving_the_block_hangs_up(loop: str, make: Make) -> None:
     async def main() -> None:
         async with provider(answers(STREAM + b"1\r\na\r\n")) as there:
             transport = make()
             async with transport.open(ask(there.url), upstream(), PATIENT) as reply:
-                assert await anext(reply.body) == b"a"
+                assert await reply.read() == b"a"
             await there.visits[0].gone.wait()
 
     run(loop, main())

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.transport.scripted import PATIENT, answers, ask, provider, run, upstream
+from tests.transport.scripted import (
+    PATIENT,
+    answers,
+    ask,
+    provider,
+    reads,
+    run,
+    upstream,
+)
 from tproxy.core import failures
 from tproxy.core.upstream import Broken
 from tproxy.transport.decoding import Decoder
@@ -106,7 +114,7 @@ def test_a_reply_is_decoded_as_it_comes(loop: str, coding: str, data: bytes) -> 
             async with transport.open(ask(there.url), upstream(), PATIENT) as reply:
                 assert "content-encoding" not in reply.head.headers
                 assert "content-length" not in reply.head.headers
-                assert b"".join([data async for data in reply.body]) == TEXT
+                assert b"".join([data async for data in reads(reply)]) == TEXT
             transport.close()
 
     run(loop, main())
@@ -121,7 +129,7 @@ def test_a_coding_we_cannot_read_still_tells_its_status(loop: str) -> None:
             async with transport.open(ask(there.url), upstream(), PATIENT) as got:
                 assert got.head.status == 401
                 with pytest.raises(Broken, match="content-encoding: br") as broken:
-                    await anext(got.body)
+                    await got.read()
                 assert broken.value.failure is failures.MALFORMED
             transport.close()
 

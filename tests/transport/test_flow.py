@@ -15,6 +15,7 @@ from tests.transport.scripted import (
     answers,
     ask,
     provider,
+    reads,
     run,
     server_tls,
     upstream,
@@ -55,7 +56,7 @@ def test_a_slow_reader_holds_the_provider_back(loop: str, secure: bool) -> None:
                 assert 0 < reply.held < 131_072
                 assert sum(sent) < _OFFERED // 2
                 got = hashlib.sha256()
-                async for data in reply.body:
+                async for data in reads(reply):
                     assert len(data) < 131_072
                     got.update(data)
             assert got.digest() == expected.digest()
@@ -76,7 +77,7 @@ def test_a_reader_that_pauses_is_not_a_silent_provider(loop: str) -> None:
             patience = Patience(connect=5, first_byte=0.1, silence=0.05)
             async with transport.open(ask(there.url), upstream(), patience) as got:
                 await asyncio.sleep(0.3)  # the reader's pause, longer than either limit
-                assert sum([len(data) async for data in got.body]) == size
+                assert sum([len(data) async for data in reads(got)]) == size
             transport.close()
 
     run(loop, main())
@@ -90,7 +91,7 @@ def test_chunks_that_arrive_together_are_one_read(loop: str) -> None:
         async with provider(answers(reply + b"0\r\n\r\n")) as there:
             transport = PooledTransport()
             async with transport.open(ask(there.url), upstream(), PATIENT) as got:
-                assert [data async for data in got.body] == [b"".join(chunks)]
+                assert [data async for data in reads(got)] == [b"".join(chunks)]
             transport.close()
 
     run(loop, main())
@@ -101,10 +102,9 @@ def test_what_came_before_a_fault_is_read_before_it(loop: str) -> None:
         async with provider(answers(STREAM + b"1\r\na\r\nzz\r\n")) as there:
             transport = PooledTransport()
             async with transport.open(ask(there.url), upstream(), PATIENT) as got:
-                reads = got.body
-                assert await anext(reads) == b"a"
+                assert await got.read() == b"a"
                 with pytest.raises(Broken) as broken:
-                    await anext(reads)
+                    await got.read()
             assert broken.value.failure is failures.MALFORMED
 
     run(loop, main())
@@ -127,7 +127,7 @@ def test_reads_come_in_order_from_many_streams_at_once(loop: str) -> None:
 
             async def one() -> bytes:
                 async with transport.open(ask(there.url), upstream(), PATIENT) as reply:
-                    return b"".join([data async for data in reply.body])
+                    return b"".join([data async for data in reads(reply)])
 
             expected = b"".join(b"%8d" % number for number in range(200))
             got = await asyncio.gather(*[one() for _ in range(50)])

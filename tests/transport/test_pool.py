@@ -18,6 +18,7 @@ from tests.transport.scripted import (
     answers,
     ask,
     provider,
+    reads,
     run,
     upstream,
 )
@@ -42,7 +43,7 @@ async def get(
 ) -> bytes:
     to = UPSTREAM if to is None else to
     async with transport.open(ask(there.url), to, patience) as reply:
-        return b"".join([data async for data in reply.body])
+        return b"".join([data async for data in reads(reply)])
 
 
 async def held(visit: Visit) -> None:
@@ -133,7 +134,7 @@ def test_leaving_the_queue_leaves_no_trace(loop: str) -> None:
             async def one(body: bytes) -> None:
                 request = ask(there.url, body)
                 async with transport.open(request, UPSTREAM, PATIENT) as reply:
-                    assert [data async for data in reply.body] == [b"ok"]
+                    assert [data async for data in reads(reply)] == [b"ok"]
 
             first, second, third = (asyncio.ensure_future(one(b)) for b in ABC)
             await eventually(lambda: asked == [b"a"])
@@ -156,7 +157,7 @@ def test_leaving_frees_the_place(loop: str) -> None:
             transport = limited(Limits(max_conns_per_host=1))
             for number in (1, 2, 3):
                 async with transport.open(ask(there.url), UPSTREAM, PATIENT) as reply:
-                    assert await anext(reply.body) == b"a"
+                    assert await reply.read() == b"a"
                 await (await there.visit(number)).gone.wait()
 
     run(loop, main())
@@ -204,10 +205,10 @@ def test_closing_the_transport_ends_everything(loop: str) -> None:
             async with transport.open(ask(there.url), UPSTREAM, PATIENT) as reply:
                 waiting = asyncio.ensure_future(get(transport, there))
                 await asyncio.sleep(0)
-                assert await anext(reply.body) == b"a"
+                assert await reply.read() == b"a"
                 transport.close()
                 with pytest.raises(Broken, match="shuts down"):
-                    await anext(reply.body)
+                    await reply.read()
                 with pytest.raises(Broken, match="shuts down"):
                     await waiting
             await there.visits[0].gone.wait()

@@ -18,6 +18,7 @@ from tests.transport.scripted import (
     answers,
     ask,
     provider,
+    reads,
     run,
     server_tls,
     upstream,
@@ -60,7 +61,7 @@ def tunnel(seen: list[bytes]) -> Script:
 
 async def get(transport: PooledTransport, url: str) -> bytes:
     async with transport.open(ask(url), upstream(TRUSTED), PATIENT) as reply:
-        return b"".join([data async for data in reply.body])
+        return b"".join([data async for data in reads(reply)])
 
 
 def test_tls_goes_through_a_tunnel_that_is_kept(loop: str) -> None:

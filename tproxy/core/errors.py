@@ -164,6 +164,12 @@ class UpstreamFailed(Unavailable):
     model: str
     detail: str = ""
 
+    @classmethod
+    def of(cls, model: str, failure: Failure, detail: str) -> UpstreamFailed:
+        """A failure of which the client is told nothing but the kind."""
+        message = f"{model}: {failure.said}."
+        return cls(message=message, failure=failure, model=model, detail=detail)
+
     @property
     def told(self) -> Told:
         return self.failure.told

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Mapping
+from functools import cached_property
 
 import attrs
 from attrs import validators
@@ -54,6 +56,16 @@ class Patience:
     first_byte: float = 30.0
     silence: float = 30.0
     whole: float = 120.0
+
+    @cached_property
+    def streaming(self) -> Patience:
+        """The same for a stream, which may go on for ever."""
+        return attrs.evolve(self, whole=math.inf)
+
+    @cached_property
+    def answering(self) -> Patience:
+        """The same for an answer in one piece, which may come at the last moment."""
+        return Patience(self.connect, self.whole, self.whole, self.whole)
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
@@ -64,16 +64,20 @@ class Broken(Exception):
 
 
 class UpstreamReply(Protocol):
-    """A reply whose head has arrived. `body` yields reads; a read ends anywhere.
-
-    Reading raises Broken where the provider falls silent or breaks off.
-    """
+    """A reply whose head has arrived."""
 
     @property
     def head(self) -> UpstreamHead: ...
 
-    @property
-    def body(self) -> AsyncGenerator[bytes, None]: ...
+    async def read(self) -> bytes:
+        """What has come since the last read, or comes next; a read ends anywhere.
+
+        Empty at the end of the body. One reader at a time.
+
+        Raises:
+            Broken: the provider fell silent, broke off, or took too long in all.
+        """
+        ...
 
 
 class Transport(Protocol):
@@ -85,7 +89,7 @@ class Transport(Protocol):
         """Send `request` and wait for the head. Leaving the block hangs up.
 
         `patience.first_byte` bounds the wait for the head, `patience.silence` each
-        read after it; `patience.whole` is the caller's to watch.
+        read after it, and `patience.whole` all of it, from now to the last read.
 
         Raises:
             Broken: no head came.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
 
 import attrs
 
@@ -30,6 +31,7 @@ _KEPT_BACK = frozenset(
     cf-ray cf-cache-status cf-mitigated apim-request-id x-envoy-upstream-service-time
     """.split()  # noqa: SIM905 - sixty names read better as words
 )
+_MOST_NAMES = 1_024
 _KEPT_BACK_KINDS = ("x-ratelimit-", "ratelimit", "x-tproxy-", "x-amz-", "x-kong-")
 
 
@@ -45,22 +47,55 @@ class Begun:
     body: AsyncIterator[bytes] | None = attrs.field(repr=False)
 
 
-@attrs.frozen
+class Ending(Protocol):
+    """What is still to be let go of."""
+
+    async def end(self) -> None: ...
+
+
+@attrs.define(eq=False)
 class Answer:
-    """What began, and how it came to that. `room`: what is left of tightest quota."""
+    """What began, and how it came to that. `room`: what is left of tightest quota.
+
+    `dropped` are the client's fields that the provider was not told. `end` has to be
+    called once nothing more of it is wanted: that hangs up.
+    """
 
     begun: Begun
     model: Model
     attempts: int
     reason: str
     room: Room | None
+    dropped: tuple[str, ...]
+    _asking: Ending
+
+    async def end(self) -> None:
+        await self._asking.end()
 
 
 def passed_on(headers: Mapping[str, str], *, kind: str) -> Headers:
-    """The provider's headers that the client gets; `kind` where it names no type."""
+    """The provider's headers that the client gets, names in their usual case.
+
+    `kind` where it names no type.
+    """
     kept = tuple(
-        (name, value)
-        for name, value in headers.items()
-        if name not in _KEPT_BACK and not name.startswith(_KEPT_BACK_KINDS)
+        (_NAMES[name], value) for name, value in headers.items() if _NAMES[name]
     )
-    return kept if "content-type" in headers else (("content-type", kind), *kept)
+    return kept if "content-type" in headers else (("Content-Type", kind), *kept)
+
+
+class _Names(dict[str, str]):
+    """Lower case names to how clients get them; "" where they do not."""
+
+    def __missing__(self, name: str) -> str:
+        if name in _KEPT_BACK or name.startswith(_KEPT_BACK_KINDS):
+            shown = ""
+        else:
+            shown = "-".join(word.capitalize() for word in name.split("-"))
+        if len(self) >= _MOST_NAMES:  # providers choose them: keep no list of all
+            self.clear()
+        self[name] = shown
+        return shown
+
+
+_NAMES = _Names()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -14,8 +13,6 @@ from tproxy.core.model import Model
 from tproxy.core.state import Breakers, Clock, Lease, QuotaStore
 from tproxy.core.upstream import UpstreamReply, Usage
 from tproxy.relay.trail import Trail
-
-Reads = AsyncGenerator[bytes, None]
 
 
 @attrs.define(eq=False)
@@ -35,12 +32,13 @@ class Asking:
     failure: UpstreamFailed | None = None
     finished: bool = False
     sent: bool = False  # the provider may have the request
+    dropped: tuple[str, ...] = ()  # of the client's fields, by the dialect
     hurried: bool = False  # it had less time than it is usually given
     rest: float = 0.0  # seconds its quota rests, once the provider limited us
     _begun: bool = False  # the client has part of the answer
     _started: float = 0.0
     _exchange: AbstractAsyncContextManager[UpstreamReply] | None = None
-    _readers: list[Reads] = attrs.field(factory=list)
+    _ended: bool = False
 
     async def begin(self) -> None:
         self._started = self._clock.steady()
@@ -58,16 +56,12 @@ class Asking:
         self._exchange = exchange
         return reply
 
-    def reads(self, reader: Reads) -> Reads:
-        """Have a reader of the reply closed before the exchange is."""
-        self._readers.append(reader)
-        return reader
-
     async def end(self) -> None:
-        """Hang up, if that is still to do, and settle what was taken."""
+        """Hang up, if that is still to do, and settle what was taken; once."""
+        if self._ended:
+            return
+        self._ended = True
         try:
-            for reader in reversed(self._readers):
-                await reader.aclose()
             if self._exchange is not None:
                 await self._exchange.__aexit__(None, None, None)
         finally:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import attrs
 
@@ -14,13 +13,21 @@ from tproxy.core import failures
 from tproxy.core.catalog import DEFAULT_CATEGORY, Asked, Catalog
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import ProxyError, UpstreamFailed
-from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing
+from tproxy.core.model import Client, Model, RetryPolicy, Routing
 from tproxy.core.selection import Candidate, Exclusion, Selection, Why
 from tproxy.core.state import Breakers, Clock, Lease, QuotaStore, Turns
-from tproxy.core.upstream import Broken, Dialect, Signer, Transport
-from tproxy.relay.answer import Answer, Begun
+from tproxy.core.upstream import (
+    Broken,
+    Dialect,
+    ProviderAdapter,
+    Signer,
+    Transport,
+    UpstreamReply,
+    UpstreamRequest,
+)
+from tproxy.relay.answer import Answer, Begun, passed_on
 from tproxy.relay.attempt import Asking
-from tproxy.relay.reading import begin, error_body, upstream_failed, whole
+from tproxy.relay.reading import begin, error_body, whole
 from tproxy.relay.retry import pause
 from tproxy.relay.trail import Trail
 from tproxy.relay.verdict import verdict
@@ -49,11 +56,8 @@ class Relay:
     chance: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    @asynccontextmanager
-    async def answer(
-        self, chat: ChatRequest, client: Client, trail: Trail
-    ) -> AsyncIterator[Answer]:
-        """The answer of the first candidate that gives one. Leaving the block hangs up.
+    async def answer(self, chat: ChatRequest, client: Client, trail: Trail) -> Answer:
+        """The answer of the first candidate that gives one; `Answer.end` lets it go.
 
         Raises:
             ProxyError: nobody answers, or the request is refused.
@@ -82,18 +86,24 @@ class Relay:
             await asking.begin()
             try:
                 begun = await self._ask(asking, chat, deadline)
-                trail.model = model
-                trail.reason = reason = _reason(asked, model, excluded, failed)
-                attempts = len(trail.attempts) + 1
-                yield Answer(begun, model, attempts, reason, lease.room)
-                return
             except UpstreamFailed as error:
-                asking.failure = error
-                if not error.failure.onward:
-                    raise
-            finally:
+                asking.failure = failure = error
                 await asking.end()
-            failed[model.name] = failure = asking.failure
+            except BaseException:
+                await asking.end()
+                raise
+            else:
+                reason = _reason(asked, model, excluded, failed)
+                trail.model, trail.reason = model, reason
+                attempts = len(trail.attempts) + 1
+                if begun.whole is not None:
+                    await asking.end()
+                return Answer(
+                    begun, model, attempts, reason, lease.room, asking.dropped, asking
+                )
+            if not failure.failure.onward:
+                raise failure
+            failed[model.name] = failure
             wait = pause(
                 failure, repeat + 1, self.retry, rest=asking.rest, chance=self.chance()
             )
@@ -106,6 +116,9 @@ class Relay:
         self, chat: ChatRequest, client: Client, asked: Asked
     ) -> Selection:
         called = DEFAULT_CATEGORY if chat.model is None else chat.model
+        if len(asked.models) == 1 and not asked.fallbacks:
+            # There is nobody to prefer: what it lacks shows when it is asked.
+            return self.select(chat, client, [Candidate(asked.models[0])], called)
         first = self.select(chat, client, await self._seen(asked.models), called)
         if not asked.fallbacks:
             return first
@@ -184,36 +197,79 @@ class Relay:
         request = adapter.build_request(chat, model)
         if request.dropped and model.strict:
             raise _inexpressible(model, request.dropped)
+        asking.dropped = request.dropped
         request = await self.signer.sign(request, model.upstream)
         left = deadline - self.clock.steady()
-        patience, usual = _patience(model.upstream.patience, chat.stream)
-        limit = min(usual, left)
         asking.sent = True
+        try:
+            if chat.stream:
+                return await self._begin(asking, adapter, chat, request, left)
+            return await self._whole(asking, adapter, chat, request, left)
+        except Broken as broken:
+            raise UpstreamFailed.of(
+                model.name, broken.failure, broken.detail
+            ) from broken
+
+    async def _begin(
+        self,
+        asking: Asking,
+        adapter: ProviderAdapter,
+        chat: ChatRequest,
+        request: UpstreamRequest,
+        left: float,
+    ) -> Begun:
+        """Ask for a stream and wait for its first content, `left` seconds at most."""
+        upstream = asking.model.upstream
+        patience = upstream.patience.streaming
+        limit = min(patience.connect + patience.first_byte, left)
         try:
             async with asyncio.timeout(limit):
                 reply = await asking.opened(
-                    self.transport.open(request, model.upstream, patience)
+                    self.transport.open(request, upstream, patience)
                 )
-                if not 200 <= reply.head.status < 300:
-                    body = await error_body(reply, model.upstream.patience)
-                    raise adapter.parse_error(reply.head, body, model)
-                if chat.stream:
-                    return await begin(asking, adapter, chat, reply)
-                return await whole(asking, adapter, chat, reply)
+                await _check_status(reply, adapter, asking.model)
+                return await begin(asking, adapter, chat, reply)
         except TimeoutError:
-            asking.hurried = left < usual
-            row = failures.FIRST_BYTE if chat.stream else failures.TIMED_OUT
-            raise upstream_failed(model, row, f"nothing within {limit:.3g} s") from None
+            asking.hurried = limit == left
+            detail = f"nothing within {limit:.3g} s"
+            raise Broken(failures.FIRST_BYTE, detail) from None
+
+    async def _whole(
+        self,
+        asking: Asking,
+        adapter: ProviderAdapter,
+        chat: ChatRequest,
+        request: UpstreamRequest,
+        left: float,
+    ) -> Begun:
+        """Ask for an answer in one piece, which may take `left` seconds at most."""
+        upstream = asking.model.upstream
+        patience = upstream.patience.answering
+        hurried = left < patience.whole
+        if hurried:
+            patience = attrs.evolve(patience, whole=left)
+        try:
+            reply = await asking.opened(
+                self.transport.open(request, upstream, patience)
+            )
+            await _check_status(reply, adapter, asking.model)
+            body = await whole(reply)
         except Broken as broken:
-            raise upstream_failed(model, broken.failure, broken.detail) from broken
+            asking.hurried = hurried and broken.failure is failures.TIMED_OUT
+            raise
+        said = adapter.parse_response(reply.head, body, chat, asking.model)
+        asking.finish(said.usage)
+        headers = passed_on(reply.head.headers, kind="application/json")
+        return Begun(headers, said.body, None)
 
 
-def _patience(patience: Patience, stream: bool) -> tuple[Patience, float]:
-    """Patience with this request, and the seconds in which its answer must begin."""
-    if stream:
-        return patience, patience.connect + patience.first_byte
-    whole = patience.whole
-    return Patience(patience.connect, whole, whole, whole), whole
+async def _check_status(
+    reply: UpstreamReply, adapter: ProviderAdapter, model: Model
+) -> None:
+    """Raises UpstreamFailed for anything but a 2xx."""
+    if not 200 <= reply.head.status < 300:
+        body = await error_body(reply, model.upstream.patience)
+        raise adapter.parse_error(reply.head, body, model)
 
 
 def _inexpressible(model: Model, dropped: tuple[str, ...]) -> UpstreamFailed:

@@ -2,7 +2,8 @@
 
 What this module rests on in Tornado 6.6: a `RequestHandler` uses of its connection
 `context`, `write_headers`, `write`, `finish` and `set_close_callback`, and waits for
-the futures of the first two. The futures here may be done already, and be shared.
+the futures of the first two. The futures here may be done already, and be shared. An
+`HTTPHeaders` keeps its values in `_as_list`, by normalised names.
 """
 
 from __future__ import annotations
@@ -83,16 +84,17 @@ class Exchange(HTTPConnection):
             raise TypeError("a server writes responses")
         code = start_line.code
         lines = [f"HTTP/1.1 {code} {start_line.reason}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers.get_all()]
+        named = headers._as_list
+        lines += [f"{name}: {value}\r\n" for name in named for value in named[name]]
         head = "".join(lines)
         # Every line brings one CR and one LF. More of either, and a value has some.
         if not head.count("\r") == head.count("\n") == len(lines) or "\0" in head:
             raise ValueError("a response header contains CR, LF or NUL")
-        if "\nConnection: " in head or "\nTransfer-Encoding: " in head:
+        if "Connection" in named or "Transfer-Encoding" in named:
             head = self._without_framing(lines)
-        if "\nDate: " not in head:
+        if "Date" not in named:
             head += f"Date: {self._owner.date()}\r\n"
-        head += self._framing(code, headers.get_list("Content-Length"))
+        head += self._framing(code, named.get("Content-Length"))
         encoded = f"{head}\r\n".encode("latin-1")
         self.started = True
         return self._send(encoded, chunk)
@@ -149,7 +151,7 @@ class Exchange(HTTPConnection):
         self._on_close = None
         self._outflow.cut()
 
-    def _framing(self, code: int, lengths: list[str]) -> str:
+    def _framing(self, code: int, lengths: list[str] | None) -> str:
         """Settle how the client will know the body's end, and return the headers."""
         framing = ""
         if self._head_only or code in (204, 304) or code < 200:

@@ -30,6 +30,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_deadline",
+        "_due",
         "_exchange",
         "_head_told",
         "_loop",
@@ -61,7 +62,7 @@ class Connection(asyncio.BufferedProtocol):
         self._exchange: Exchange | None = None
         self._reply: Reply | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = self._deadline = math.inf
+        self._timer_at = self._deadline = self._due = math.inf
         self._sent_at = self._silence = 0.0
         self._paused = self._head_told = self._touched = False
 
@@ -81,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         if transport is None or transport.is_closing():
             return  # connection_lost is on its way and will tell
         self._silence = patience.silence
+        self._due = exchange.due
         self._set_deadline(now + patience.first_byte)
         body = fetch.content
         if len(body) <= _JOINED:
@@ -140,7 +142,7 @@ class Connection(asyncio.BufferedProtocol):
             self.fail(Broken(failures.MALFORMED, problem))
         elif reply.held > _HELD:
             self._paused = True
-            self._deadline = math.inf
+            self._set_deadline(math.inf)
             if self._transport is not None:
                 self._transport.pause_reading()
         elif self._head_told:
@@ -190,6 +192,7 @@ class Connection(asyncio.BufferedProtocol):
             told = parser.kept_for
             if told is not None:
                 idle = min(idle, told - _STALE)
+            self._due = math.inf
             self._set_deadline(self._loop.time() + idle)
             self.host.release(self)
         else:
@@ -215,7 +218,7 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def _set_deadline(self, deadline: float) -> None:
-        self._deadline = deadline
+        self._deadline = deadline = min(deadline, self._due)
         if self._timer is not None:
             if self._timer_at <= deadline:
                 return
@@ -237,6 +240,8 @@ class Connection(asyncio.BufferedProtocol):
             self._set_deadline(self._deadline)
         elif self._exchange is None:
             self._discard()
+        elif self._due <= self._deadline:
+            self.fail(Broken(failures.TIMED_OUT, "not whole in time"))
         elif self._head_told:
             self.fail(Broken(failures.SILENCE, "no read in time"))
         else:

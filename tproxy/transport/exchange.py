@@ -26,10 +26,11 @@ class Exchange(asyncio.Future[HTTPResponse]):
     """
 
     __slots__ = (
-        "_connect_by",
         "_connection",
         "_host",
         "_timer",
+        "connect_by",
+        "due",
         "fetch",
         "reply",
     )
@@ -43,7 +44,11 @@ class Exchange(asyncio.Future[HTTPResponse]):
         self._host = host
         self._connection: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._connect_by = 0.0
+        # By the loop's clock: when it must have a connection, waiting counted; and when
+        # its reply must be whole.
+        now, patience = loop.time(), fetch.patience
+        self.due = now + patience.whole
+        self.connect_by = min(now + patience.connect, self.due)
 
     @property
     def repeatable(self) -> bool:
@@ -61,16 +66,10 @@ class Exchange(asyncio.Future[HTTPResponse]):
             connection.hang_up()
         return super().cancel(msg)
 
-    def connect_by(self) -> float:
-        """When it must have a connection, by the loop's clock; waiting counts."""
-        if not self._connect_by:
-            self._connect_by = self.get_loop().time() + self.fetch.patience.connect
-        return self._connect_by
-
     def queued(self) -> None:
         """It has to wait for its turn."""
         loop = self.get_loop()
-        self._timer = loop.call_at(self.connect_by(), self._host.waited_out, self)
+        self._timer = loop.call_at(self.connect_by, self._host.waited_out, self)
 
     def run(self, connection: Connection) -> None:
         """It is its turn."""
@@ -83,7 +82,8 @@ class Exchange(asyncio.Future[HTTPResponse]):
     def start_over(self) -> None:
         """Its kept connection turned out stale; it is to be sent on a fresh one."""
         self._connection = None
-        self._connect_by = 0.0
+        connect = self.get_loop().time() + self.fetch.patience.connect
+        self.connect_by = min(connect, self.due)
 
     def finish(self) -> None:
         """The reply is whole."""

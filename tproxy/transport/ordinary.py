@@ -117,7 +117,7 @@ class Ordinary:
             self._tell(head, headers)
             if may_redirect and head.status in _REDIRECTS:
                 take = buffer.write
-            async for data in reply.body:
+            while data := await reply.read():
                 result = take(data)
                 if inspect.isawaitable(result):
                     await result

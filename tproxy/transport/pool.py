@@ -167,7 +167,7 @@ class Host:
         pool = self._pool
         dial = Dial(self._origin, pool.contexts)
         try:
-            async with asyncio.timeout_at(exchange.connect_by()):
+            async with asyncio.timeout_at(exchange.connect_by):
                 await dial.connect(connection, pool.view)
             if connection.closed:
                 raise Broken(failures.LOST, "closed at once")

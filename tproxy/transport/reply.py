@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
@@ -94,16 +93,8 @@ class Reply:
             raise RuntimeError("there is no head before the block is entered")
         return self._head
 
-    @property
-    def body(self) -> AsyncGenerator[bytes, None]:
-        return _Body(self)
-
     async def read(self) -> bytes:
-        """What has come since the last read, or what comes next; empty at the end.
-
-        Raises:
-            Broken: the provider fell silent or broke off.
-        """
+        """See the port."""
         while True:
             if self.held:
                 data = self._take()
@@ -189,34 +180,3 @@ class Reply:
         self.over = True
         if future is not None and not future.done():
             future.cancel()
-
-
-class _Body(AsyncGenerator[bytes, None]):
-    """The reads of a reply. Closing it ends it for its reader; it hangs nothing up."""
-
-    __slots__ = ("_closed", "_reply")
-
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-        self._closed = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._closed:
-            raise StopAsyncIteration
-        data = await self._reply.read()
-        if not data:
-            raise StopAsyncIteration
-        return data
-
-    async def asend(self, value: None) -> bytes:
-        return await self.__anext__()
-
-    async def athrow(self, *error: Any) -> bytes:
-        self._closed = True
-        raise error[0]
-
-    async def aclose(self) -> None:
-        self._closed = True

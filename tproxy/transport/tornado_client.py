@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -104,6 +104,10 @@ class _Exchange:
         factory=lambda: asyncio.get_running_loop().create_future()
     )
     _error: BaseException | None = None
+    _due: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._due = asyncio.get_running_loop().time() + self._patience.whole
 
     @property
     def head(self) -> UpstreamHead:
@@ -114,29 +118,20 @@ class _Exchange:
 
     async def arrived(self) -> None:
         """Wait for the head."""
-        try:
-            async with asyncio.timeout(
-                self._patience.connect + self._patience.first_byte
-            ):
-                head = await self._head
-        except TimeoutError:
-            raise Broken(failures.FIRST_BYTE, "no head in time") from None
+        patience = self._patience
+        async with self._within(
+            patience.connect + patience.first_byte, failures.FIRST_BYTE
+        ):
+            head = await self._head
         if head is None:
             raise Broken(self._row(), repr(self._error))
 
-    @property
-    async def body(self) -> AsyncGenerator[bytes, None]:
-        while True:
-            try:
-                async with asyncio.timeout(self._patience.silence):
-                    data = await self.reads.get()
-            except TimeoutError:
-                raise Broken(failures.SILENCE, "no read in time") from None
-            if data is None:
-                break
-            yield data
-        if self._error is not None:
+    async def read(self) -> bytes:
+        async with self._within(self._patience.silence, failures.SILENCE):
+            data = await self.reads.get()
+        if data is None and self._error is not None:
             raise Broken(failures.EARLY_END, repr(self._error))
+        return data or b""
 
     def header_line(self, line: str) -> None:
         """One line of the head, as Tornado hands it on; an empty one ends it."""
@@ -162,6 +157,17 @@ class _Exchange:
             if answer.code != 599:  # the error is the status, which we have already
                 self._error = None
         self.reads.end()
+
+    @asynccontextmanager
+    async def _within(self, seconds: float, row: Failure) -> AsyncIterator[None]:
+        """Break with `row` after so many seconds; earlier where all takes too long."""
+        left = self._due - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(min(seconds, left)):
+                yield
+        except TimeoutError:
+            late = failures.TIMED_OUT if left <= seconds else row
+            raise Broken(late, "not in time") from None
 
     def _row(self) -> Failure:
         match self._error:

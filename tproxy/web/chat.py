@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tornado.iostream import StreamClosedError
 
@@ -19,13 +19,11 @@ class ChatHandler(BaseHandler):
     """Relays one answer. A client that leaves takes the exchange with it."""
 
     ALLOWED: ClassVar[tuple[str, ...]] = ("POST", "OPTIONS")
-    _serving: asyncio.Task[Any] | None = None
     _cut = False
 
     async def post(self) -> None:
-        if self.client is None or self._finished:
+        if self.client is None:
             return
-        self._serving = asyncio.current_task()  # Tornado gives each request one
         self.context.active.add(self)
         try:
             await self._serve(self.client)
@@ -42,37 +40,41 @@ class ChatHandler(BaseHandler):
     def on_connection_close(self) -> None:
         """Leave `_serve`, and with it the exchange with the provider."""
         super().on_connection_close()
-        if self._serving is not None:
-            self._serving.cancel()
+        if self.serving is not None:
+            self.serving.cancel()
 
     def cut(self) -> None:
         self._cut = True
-        if self._serving is not None:
-            self._serving.cancel()
+        if self.serving is not None:
+            self.serving.cancel()
 
     async def _serve(self, client: Client) -> None:
         chat = ChatRequest.parse(
             self.body(), self.request_id, int(self.context.clock.wall())
         )
         self.streamed = chat.stream
-        async with self.snapshot.relay.answer(chat, client, self.trail) as answer:
-            begun = answer.begun
+        answer = await self.snapshot.relay.answer(chat, client, self.trail)
+        begun = answer.begun
+        try:
             self._begin(answer)
             if begun.body is not None:
                 async for data in begun.body:
-                    self.write(data)
-                    await self.flush()  # the client's pace is the provider's pace
+                    await self.send(data)  # the client's pace is the provider's pace
+        finally:
+            await answer.end()
         await self.finish(begun.whole)
         if self.trail.broken is not None:
             self.hang_up()
 
     def _begin(self, answer: Answer) -> None:
         for name, value in answer.begun.headers:
-            self.set_header(name, value)
+            self.put(name, value)
         self.put("X-Tproxy-Model", answer.model.name)
         self.put("X-Tproxy-Provider", answer.model.provider)
         self.put("X-Tproxy-Attempts", str(answer.attempts))
         self.put("X-Tproxy-Reason", answer.reason)
+        if answer.dropped:
+            self.put("X-Tproxy-Dropped", ", ".join(answer.dropped))
         if answer.room is not None:
             room = answer.room
             self.put("X-Ratelimit-Limit-Requests", str(room.limit))

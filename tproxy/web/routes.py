@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from urllib.parse import unquote
 
-import attrs
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -34,58 +32,58 @@ _ONE_MODEL = "/models/"  # and then its id, slashes and all
 
 
 class Routes(Application):
-    """Finds the handler of a path by looking it up, and runs it as Tornado does."""
+    """Finds the handler of a path by looking it up."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(autoescape=None)
+        self._context = context
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
         return _Delivery(self, server_conn, request_conn)
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(
-            log_function=lambda handler: None,  # handlers emit an event of their own
-            autoescape=None,
-        )
-        self._shared = {"context": context}
-
-    def find_handler(  # type: ignore[override]  # more exact than Tornado's
-        self, request: HTTPServerRequest, **_: object
-    ) -> HTTPMessageDelegate:
+    def handler(self, request: HTTPServerRequest) -> tuple[BaseHandler, list[str]]:
+        """Who answers, and the arguments of its method."""
         path = request.path.removeprefix("/v1")
-        handler = ROUTES.get(path) or ROUTES.get(path.removesuffix("/"))
-        if handler is not None:
-            return self.get_handler_delegate(request, handler, self._shared)
-        if path.startswith(_ONE_MODEL):
-            name = unquote(path.removeprefix(_ONE_MODEL).removesuffix("/"))
-            return self.get_handler_delegate(
-                request, ModelHandler, self._shared, [name.encode()]
-            )
-        return self.get_handler_delegate(request, UnknownRoute, self._shared)
+        kind = ROUTES.get(path) or ROUTES.get(path.removesuffix("/"))
+        arguments = []
+        if kind is None and path.startswith(_ONE_MODEL):
+            kind = ModelHandler
+            name = path.removeprefix(_ONE_MODEL).removesuffix("/")
+            arguments = [unquote(name)]
+        return (kind or UnknownRoute)(self, request, self._context), arguments
 
 
-@attrs.define(eq=False)
 class _Delivery(HTTPMessageDelegate):
-    """Hands one request to the handler that its path names."""
+    """Hands one request to its handler: the head at once, then the body, then `serve`.
 
-    _routes: Routes
-    _server: object
-    _connection: HTTPConnection
-    _handler: HTTPMessageDelegate = attrs.field(init=False)
+    Not by Tornado's own delegate, which starts a task before there is a body.
+    """
+
+    __slots__ = ("_arguments", "_connection", "_handler", "_routes", "_server")
+
+    def __init__(
+        self, routes: Routes, server: object, connection: HTTPConnection
+    ) -> None:
+        self._routes = routes
+        self._server = server
+        self._connection = connection
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
-    ) -> Awaitable[None] | None:
+    ) -> None:
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a server is sent requests")
         request = Request(start_line, headers, self._connection, self._server)
-        self._handler = self._routes.find_handler(request)
-        return self._handler.headers_received(start_line, headers)
+        self._handler, self._arguments = self._routes.handler(request)
+        self._handler.admit()
 
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return self._handler.data_received(chunk)
+    def data_received(self, chunk: bytes) -> None:
+        self._handler.data_received(chunk)
 
     def finish(self) -> None:
-        self._handler.finish()
+        self._handler.serve(*self._arguments)
 
     def on_connection_close(self) -> None:
         self._handler.on_connection_close()
