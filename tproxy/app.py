@@ -66,7 +66,7 @@ class Proxy:
 
     def __attrs_post_init__(self) -> None:
         self._quotas = MemoryQuotas(self.clock)
-        self._breakers = MemoryBreakers(self.clock)
+        self._breakers = MemoryBreakers(self.clock, chance=self.chance)
         # A run's ids share a random start, so that two runs never mix in one log.
         run, count = secrets.token_hex(6), itertools.count(1)
         self._context = Context(

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from tproxy.core.breaker import CLOSED, Breaker, BreakerPolicy
 from tproxy.core.failures import Rest
 
-POLICY = BreakerPolicy(threshold=3, first_rest=10.0, max_rest=60.0)
+NOW = 12.0
+USUAL = BreakerPolicy()
+POLICY = BreakerPolicy(threshold=3, first_rest=10.0, max_rest=60.0, proofs=1)
 
 
 def failing(times: int, breaker: Breaker = CLOSED, now: float = 0.0) -> Breaker:
@@ -30,9 +32,61 @@ def test_failures_in_a_row_open_it() -> None:
 
 
 def test_a_success_between_them_starts_the_row_anew() -> None:
-    breaker = failing(2).succeeded()
+    breaker = failing(2).succeeded(NOW, POLICY)
 
     assert failing(2, breaker).resting_for(0.0) == 0.0
+
+
+def flow(outcomes: str, *, apart: float = 0.1) -> Breaker:
+    """After successes ("+") and failures ("-"), under the policy as it comes."""
+    breaker, now = CLOSED, 0.0
+    for outcome in outcomes:
+        now += apart
+        if outcome == "+":
+            breaker = breaker.succeeded(now, USUAL)
+        else:
+            breaker = breaker.failed(Rest.COUNTED, now, USUAL)
+    return breaker
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "opens"),
+    [
+        ("-----", True),
+        ("----+----", False),
+        ("-+" * 9 + "-", False),  # 19 requests say too little
+        ("-+" * 10 + "-", True),
+        ("-++" * 20, False),
+        ("+" * 1_000 + "-+" * 10 + "-", True),  # good times before weigh nothing
+    ],
+)
+def test_half_of_many_failing_opens_it_too(outcomes: str, opens: bool) -> None:
+    assert bool(flow(outcomes).openings) is opens
+
+
+def test_failures_far_apart_do_not() -> None:
+    assert not flow("-+" * 100, apart=2.0).openings
+
+
+def test_successes_after_the_span_forget_the_failures() -> None:
+    assert flow("--++", apart=20.0) == CLOSED
+
+
+def test_more_than_one_success_may_be_asked_for() -> None:
+    breaker = failing(5).asked(10.0, USUAL).succeeded(11.0, USUAL)
+
+    assert breaker.resting_for(11.0) == 0.0  # the next may go out at once
+    probing_again = breaker.asked(11.0, USUAL)
+    assert probing_again.resting_for(11.0) > 0.0
+    assert probing_again.succeeded(12.0, USUAL) == CLOSED
+    assert probing_again.failed(Rest.COUNTED, 12.0, USUAL).resting_for(12.0) == 20.0
+
+
+@pytest.mark.parametrize(("chance", "rest"), [(0.0, 8.0), (0.5, 10.0), (1.0, 12.0)])
+def test_rests_are_spread(chance: float, rest: float) -> None:
+    opened = CLOSED.failed(Rest.AT_ONCE, 0.0, USUAL, chance)
+
+    assert opened.resting_for(0.0) == pytest.approx(rest)
 
 
 def test_what_will_not_mend_within_seconds_opens_it_at_once() -> None:
@@ -75,7 +129,7 @@ def test_a_state_lets_requests_through_or_not(
 
 
 def test_a_probe_that_succeeds_closes_it() -> None:
-    assert probing().succeeded() == CLOSED
+    assert probing().succeeded(NOW, POLICY) == CLOSED
 
 
 def test_a_probe_that_fails_opens_it_for_twice_as_long() -> None:
@@ -108,13 +162,13 @@ def test_a_burst_of_failures_under_way_counts_once() -> None:
 
 
 def test_a_success_sent_before_it_opened_does_not_close_it() -> None:
-    assert opened().succeeded() == opened()
+    assert opened().succeeded(NOW, POLICY) == opened()
 
 
 def test_one_asked_all_the_same_while_it_rests_is_heard() -> None:
     asked = opened().asked(5.0, POLICY)
 
-    assert asked.succeeded() == CLOSED
+    assert asked.succeeded(6.0, POLICY) == CLOSED
     again = asked.failed(Rest.COUNTED, 6.0, POLICY)
     assert again.resting_for(6.0) == 20.0
     assert again.failed(Rest.COUNTED, 6.0, POLICY) == again  # another of the same burst
@@ -135,7 +189,7 @@ def test_nothing_is_banned_for_good(steps: list[tuple[str | Rest, float]]) -> No
             case "asked":
                 breaker = breaker.asked(now, POLICY)
             case "succeeded":
-                breaker = breaker.succeeded()
+                breaker = breaker.succeeded(now, POLICY)
             case "excused":
                 breaker = breaker.excused()
             case Rest():
@@ -144,7 +198,7 @@ def test_nothing_is_banned_for_good(steps: list[tuple[str | Rest, float]]) -> No
         assert 0.0 <= breaker.resting_for(now) <= POLICY.max_rest
         after = now + POLICY.max_rest + 1e-6
         assert breaker.resting_for(after) == 0.0
-        assert breaker.asked(after, POLICY).succeeded() == CLOSED
+        assert breaker.asked(after, POLICY).succeeded(after, POLICY) == CLOSED
 
 
 def test_rests_stay_finite_however_often_it_opens() -> None:

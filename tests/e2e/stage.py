@@ -175,7 +175,12 @@ async def staged(
         routing=routing,
         max_request_bytes=max_request_bytes,
     )
-    proxy = Proxy(served, recorder, clock or SystemClock())
+    proxy = Proxy(
+        served,
+        recorder,
+        clock or SystemClock(),
+        chance=lambda: 0.5,  # no jitter
+    )
     await proxy.start()
     try:
         yield Stage(proxy, recorder)

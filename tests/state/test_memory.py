@@ -300,7 +300,7 @@ def test_a_lease_from_before_a_reload_is_given_back_after_it() -> None:
 
 def test_breakers_are_kept_by_model() -> None:
     clock = FakeClock()
-    breakers = MemoryBreakers(clock, BreakerPolicy(2, 10.0, 60.0))
+    breakers = MemoryBreakers(clock, BreakerPolicy(threshold=2, jitter=0.0, proofs=1))
 
     def resting() -> Sequence[float]:
         return now(breakers.resting(["a", "b"]))
@@ -333,7 +333,7 @@ def test_breakers_are_kept_by_model() -> None:
 def test_a_breaker_goes_by_the_failures_row(
     failure: failures.Failure, rests: float
 ) -> None:
-    breakers = MemoryBreakers(FakeClock())
+    breakers = MemoryBreakers(FakeClock(), BreakerPolicy(jitter=0.0))
     now(breakers.failed("a", failure))
 
     assert now(breakers.resting(["a"])) == [rests]

@@ -1,8 +1,8 @@
 """The breaker of one candidate, as a function of outcomes.
 
-closed ──(failures in a row)──► open ──(rest over)──► half-open ──(success)──► closed
-                                  ▲                        │
-                                  └───────(failure)────────┘   rest doubles
+closed ──(failures)──► open ──(rest over)──► half-open ──(successes)──► closed
+                         ▲                       │
+                         └──────(failure)────────┘   rest doubles
 
 Nothing is ever banned: every rest ends by itself, and one live request then probes.
 Moments and rests are in seconds of one steady clock.
@@ -17,25 +17,40 @@ from tproxy.core.failures import Rest
 
 @attrs.frozen
 class BreakerPolicy:
-    """`threshold` failures in a row open; the first rest doubles up to `max_rest`."""
+    """What opens it: `threshold` failures in a row, or `share` of `volume` requests.
+
+    The share is counted over `span` seconds from a first failure on. The first rest
+    doubles up to `max_rest`, each spread by `jitter`, a share of it, so that candidates
+    that fell together do not come back together. `proofs` successes close it again.
+    """
 
     threshold: int = 5
+    share: float = 0.5
+    volume: int = 20
+    span: float = 30.0
     first_rest: float = 10.0
     max_rest: float = 300.0
+    jitter: float = 0.2
+    proofs: int = 2
 
 
 @attrs.frozen
 class Breaker:
-    """One candidate's health. `openings` in a row without a success between them.
+    """One candidate's health. `openings` in a row without its being closed between.
 
-    `probe_until` is 0 while no probe is out. A probe that never reports back is
-    forgotten when another rest has gone by. Once open, only a probe's outcome matters:
-    whatever else ends now was sent before, and a burst of it must not double the rest
-    with each failure.
+    While closed, `failures` are those in a row, and `bad` of `seen` requests failed
+    since `since`. `probe_until` is 0 while no probe is out; a probe that never reports
+    back is forgotten when another rest has gone by. Once open, only a probe's outcome
+    matters: whatever else ends now was sent before, and a burst of it must not double
+    the rest with each failure.
     """
 
     failures: int = 0
+    since: float = 0.0
+    seen: int = 0
+    bad: int = 0
     openings: int = 0
+    proofs: int = 0
     open_until: float = 0.0
     probe_until: float = 0.0
 
@@ -51,27 +66,50 @@ class Breaker:
             return self
         return attrs.evolve(self, probe_until=now + self._rest(policy))
 
-    def succeeded(self) -> Breaker:
-        return self if self._waits_for_probe() else CLOSED
+    def succeeded(self, now: float, policy: BreakerPolicy) -> Breaker:
+        if not self.openings:
+            if now - self.since > policy.span:
+                return CLOSED
+            return attrs.evolve(self, failures=0, seen=self.seen + 1)
+        if not self.probe_until:
+            return self
+        proofs = self.proofs + 1
+        if proofs >= policy.proofs:
+            return CLOSED
+        return attrs.evolve(self, proofs=proofs, open_until=now, probe_until=0.0)
 
     def excused(self) -> Breaker:
         """After a request that told nothing about health: its probe is free again."""
         return attrs.evolve(self, probe_until=0.0) if self.openings else self
 
-    def failed(self, rest: Rest, now: float, policy: BreakerPolicy) -> Breaker:
+    def failed(
+        self, rest: Rest, now: float, policy: BreakerPolicy, chance: float = 0.5
+    ) -> Breaker:
+        """After a failure. `chance`, in [0, 1), spreads the rest that may follow."""
         if rest is Rest.NONE:
             return self.excused()
-        if self._waits_for_probe():
-            return self
-        failures = self.failures + 1
-        opens = rest is Rest.AT_ONCE or self.openings or failures >= policy.threshold
-        if not opens:
-            return attrs.evolve(self, failures=failures)
-        opened = Breaker(failures, self.openings + 1)
-        return attrs.evolve(opened, open_until=now + opened._rest(policy))
+        if self.openings:
+            if not self.probe_until:
+                return self
+        else:
+            counted = self._counted(now, policy)
+            if not (rest is Rest.AT_ONCE or counted._is_bad(policy)):
+                return counted
+        opened = Breaker(openings=self.openings + 1)
+        spread = 1 + policy.jitter * (2 * chance - 1)
+        until = now + min(opened._rest(policy) * spread, policy.max_rest)
+        return attrs.evolve(opened, open_until=until)
 
-    def _waits_for_probe(self) -> bool:
-        return self.openings > 0 and not self.probe_until
+    def _counted(self, now: float, policy: BreakerPolicy) -> Breaker:
+        """With one more failure, while closed."""
+        if not self.bad or now - self.since > policy.span:
+            return Breaker(self.failures + 1, now, 1, 1)
+        return Breaker(self.failures + 1, self.since, self.seen + 1, self.bad + 1)
+
+    def _is_bad(self, policy: BreakerPolicy) -> bool:
+        in_row = self.failures >= policy.threshold
+        enough = self.seen >= policy.volume
+        return in_row or (enough and self.bad >= policy.share * self.seen)
 
     def _rest(self, policy: BreakerPolicy) -> float:
         doubled = policy.first_rest * 2.0 ** min(self.openings - 1, 30)

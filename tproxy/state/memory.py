@@ -7,7 +7,8 @@ take are one step.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -206,6 +207,7 @@ class MemoryBreakers:
 
     _clock: Clock
     _policy: BreakerPolicy = BreakerPolicy()
+    _chance: Callable[[], float] = random.random
     _by_model: dict[str, Breaker] = attrs.field(factory=dict, init=False)
 
     async def resting(self, models: Sequence[str]) -> list[float]:
@@ -220,12 +222,16 @@ class MemoryBreakers:
     async def succeeded(self, model: str) -> None:
         breaker = self._by_model.get(model)
         if breaker is not None:
-            self._by_model[model] = breaker.succeeded()
+            after = breaker.succeeded(self._clock.steady(), self._policy)
+            if after is CLOSED:
+                del self._by_model[model]
+            else:
+                self._by_model[model] = after
 
     async def failed(self, model: str, failure: Failure) -> None:
         breaker = self._by_model.get(model, CLOSED)
         self._by_model[model] = breaker.failed(
-            failure.rest, self._clock.steady(), self._policy
+            failure.rest, self._clock.steady(), self._policy, self._chance()
         )
 
     async def excused(self, model: str) -> None:
