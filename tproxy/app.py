@@ -29,6 +29,7 @@ from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
 from tproxy.server.limits import Limits
 from tproxy.server.server import Server
+from tproxy.server.unix import bind_unix, unbind
 from tproxy.settings import ServerSettings, Settings
 from tproxy.state.memory import MemoryBreakers, MemoryQuotas, MemoryTurns
 from tproxy.transport.pooled import PooledTransport
@@ -83,6 +84,8 @@ class Proxy:
     def url(self) -> str:
         """The base URL for clients on this machine."""
         server = self.settings.server
+        if server.path is not None:
+            return f"unix:{server.path}"
         host = server.host or "127.0.0.1"
         scheme = "https" if server.tls_cert else "http"
         shown = f"[{host}]" if ":" in host else host
@@ -97,8 +100,11 @@ class Proxy:
         server = self.settings.server
         tls = _tls(server)
         self._with_echo()
-        sockets = bind_sockets(server.port, server.host or None, reuse_port=False)
-        self.port = sockets[0].getsockname()[1]
+        if server.path is not None:
+            sockets = [bind_unix(server.path)]
+        else:
+            sockets = bind_sockets(server.port, server.host or None, reuse_port=False)
+            self.port = sockets[0].getsockname()[1]
         self._server = Server(Routes(self._context), limits=_LIMITS, tls=tls)
         await self._server.start(sockets)
         self._context.ready = True
@@ -114,6 +120,7 @@ class Proxy:
             settings.server,
             host=old.host,
             port=old.port,
+            path=old.path,
             tls_cert=old.tls_cert,
             tls_key=old.tls_key,
         )
@@ -144,6 +151,8 @@ class Proxy:
         self._context.draining = True
         if self._server is not None:
             await self._server.close_all()
+            if self.settings.server.path is not None:
+                unbind(self.settings.server.path)
         self.transport.close()
         if self._echo is not None:
             await self._echo.stop()

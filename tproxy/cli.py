@@ -19,7 +19,15 @@ from tproxy import __version__
 from tproxy.app import Proxy
 from tproxy.core.errors import ConfigError, Fault
 from tproxy.lifecycle import Load, Started, serve
-from tproxy.settings import Discovery, Overrides, Settings, discover, load, render_init
+from tproxy.settings import (
+    Discovery,
+    Overrides,
+    ServerSettings,
+    Settings,
+    discover,
+    load,
+    render_init,
+)
 
 OK, FAILED, FAULTY = 0, 1, 2  # exit codes
 
@@ -150,13 +158,16 @@ def _init(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _place(server: ServerSettings) -> str:
+    return server.path or f"{server.host or '*'}:{server.port}"
+
+
 def _run(settings: Settings, load_again: Load | None, started: Started) -> int:
     try:
         serve(settings, sys.stderr, load_again=load_again, started=started)
     except OSError as error:
-        server = settings.server
         print(
-            f"tproxy: cannot listen on {server.host or '*'}:{server.port}: "
+            f"tproxy: cannot listen on {_place(settings.server)}: "
             f"{error.strerror or error}. Another address: --addr HOST:PORT.",
             file=sys.stderr,
         )

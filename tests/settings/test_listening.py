@@ -5,7 +5,7 @@ from tproxy.settings import Overrides, ServerSettings
 from tproxy.settings.environment import Unparsable
 from tproxy.settings.listening import parse
 
-FORM = "(HOST:PORT, :PORT for all interfaces, or [::1]:PORT)"
+FORM = "(HOST:PORT, :PORT for all interfaces, [::1]:PORT, or unix:PATH)"
 LATER = "is part of the interface but not built yet in this version"
 
 
@@ -48,7 +48,7 @@ server:
     ],
 )
 def test_addresses(addr: str, place: tuple[str, int]) -> None:
-    assert parse(addr) == place
+    assert parse(addr)[:2] == place
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,24 @@ def test_a_port_that_is_none(folder: Folder) -> None:
     ]
 
 
-def test_unix_sockets_come_later(folder: Folder) -> None:
-    assert folder.faults(MODEL + "server: {addr: 'unix:/run/tproxy'}") == [
-        f"proxy.yaml:5: 'unix:' {LATER} @ server.addr"
-    ]
+@pytest.mark.parametrize(
+    ("addr", "path"),
+    [("unix:/run/tproxy.sock", "/run/tproxy.sock"), ("unix:proxy", "{folder}/proxy")],
+)
+def test_a_unix_socket_is_beside_the_file_unless_its_path_is_whole(
+    folder: Folder, addr: str, path: str
+) -> None:
+    server = folder.load(MODEL + f"server: {{addr: '{addr}'}}").server
+
+    assert server.path == path.format(folder=folder.path)
+
+
+def test_port_means_nothing_to_a_unix_socket(folder: Folder) -> None:
+    text = MODEL + "server: {addr: 'unix:/run/proxy'}"
+
+    server = folder.load(text, TOKEN | {"PORT": "81"}).server
+
+    assert server.path == "/run/proxy"
 
 
 def test_port_replaces_the_port_alone(folder: Folder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import attrs
 
@@ -19,7 +20,7 @@ from tproxy.settings.structure import LATER
 _FLAGS = "command line"
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?").fullmatch
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@]+").fullmatch
-_FORM = "HOST:PORT, :PORT for all interfaces, or [::1]:PORT"
+_FORM = "HOST:PORT, :PORT for all interfaces, [::1]:PORT, or unix:PATH"
 
 
 def resolve(
@@ -29,7 +30,7 @@ def resolve(
     folder: Path,
     report: Report,
 ) -> ServerSettings:
-    host, number = _address(said, environment, overrides, report)
+    host, number, path = _address(said, environment, overrides, report)
     if overrides.workers is not None and overrides.workers != 1:
         problem = (
             f"--workers: more than 1 {LATER}"
@@ -48,6 +49,7 @@ def resolve(
     return ServerSettings(
         host,
         number,
+        str(folder / path) if path is not None else None,
         max_request_bytes=said.max_request_bytes,
         drain_seconds=said.drain_seconds,
         cors_origins=said.cors_origins,
@@ -58,32 +60,43 @@ def resolve(
 
 def _address(
     said: schema.Server, environment: Environment, overrides: Overrides, report: Report
-) -> tuple[str, int]:
+) -> Address:
     """The flag; else the file's address, at the port that PORT names."""
     try:
-        host, number = parse(said.addr)
+        address = parse(said.addr)
     except Unparsable as error:
         report.fault(("server", "addr"), error.problem, error.hint)
-        host, number = "", 0
-    number = environment.read("PORT", port, number, report)
+        address = Address("", 0)
+    number = environment.read("PORT", port, address.port, report)
     if overrides.addr is None:
-        return host, number
+        return address._replace(port=number)
     try:
         return parse(overrides.addr)
     except Unparsable as error:
         problem = f"--addr: {error.problem}"
         report.fault_elsewhere(Fault(_FLAGS, 0, problem, "", error.hint))
-        return host, number
+        return address
 
 
-def parse(addr: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; the host is empty for all interfaces.
+class Address(NamedTuple):
+    """Host and port; the host is empty for all interfaces. Or a Unix socket's path."""
+
+    host: str
+    port: int
+    path: str | None = None
+
+
+def parse(addr: str) -> Address:
+    """Read `HOST:PORT` or `unix:PATH`.
 
     Raises:
         Unparsable: anything else.
     """
     if addr.startswith("unix:"):
-        raise Unparsable(f"'unix:' {LATER}")
+        path = addr.removeprefix("unix:")
+        if not path or "\0" in path:
+            raise Unparsable("not an address to listen on", _FORM)
+        return Address("", 0, path)
     host, colon, number = addr.rpartition(":")
     if not colon or "/" in addr:
         raise Unparsable("not an address to listen on", _FORM)
@@ -95,9 +108,9 @@ def parse(addr: str) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
         if _is_ipv6(host):
-            return host, listening
+            return Address(host, listening)
     elif not host or _HOST(host):
-        return host, listening
+        return Address(host, listening)
     raise Unparsable("not an address to listen on", _FORM)
 
 

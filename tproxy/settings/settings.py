@@ -20,10 +20,14 @@ class Overrides:
 
 @attrs.frozen
 class ServerSettings:
-    """Where to listen and what to take. An empty `host` means all interfaces."""
+    """Where to listen and what to take. An empty `host` means all interfaces.
+
+    `path` is a Unix socket's, and stands in for host and port.
+    """
 
     host: str
     port: int  # 0: any free one
+    path: str | None = None
     max_request_bytes: int = 20_971_520
     drain_seconds: float = 600.0
     cors_origins: tuple[str, ...] = ()
