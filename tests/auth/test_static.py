@@ -46,3 +46,7 @@ def test_the_key_goes_nowhere_else() -> None:
     elsewhere = attrs.evolve(REQUEST, url="https://files.test/1.png", ours=False)
 
     assert signed(UPSTREAM, elsewhere) == elsewhere
+
+
+def test_a_key_that_is_refused_is_not_worth_another_try() -> None:
+    assert not StaticKey().refused(signed(UPSTREAM), UPSTREAM)

@@ -79,6 +79,8 @@ def test_no_header_is_a_surprise(said: str, date: str) -> None:
         ("retry 3 times", None),
         ("Limit 6000, Used 5990, Requested 80.", None),
         ("Wait for your 12 month plan", None),
+        ("Out of call volume quota. Quota will be replenished in 01:31:24.", 5484.0),
+        ("Quota will be replenished in 00:00:00.", None),
         ("", None),
     ],
 )
@@ -105,6 +107,10 @@ def test_no_words_are_a_surprise(text: str) -> None:
         ('{"headers":{"X-RateLimit-Reset":1793700060000}}', {"date": NOW}, 60.0),
         ('{"headers":{"X-RateLimit-Reset":"1793700060000"}}', {}, None),
         ('{"headers":{"X-RateLimit-Reset":"1793600000000"}}', {"date": NOW}, None),
+        ('{"headers":{"Retry-After":"12"}}', {}, 12.0),
+        ('{"metadata":{"retry_after_seconds":7.5,"raw":"try again in 1h"}}', {}, 7.5),
+        ('{"retry_after_ms":1200}', {}, None),
+        ('{"retry_after":"soon"}', {}, None),
         ("{}", {}, None),
     ],
 )
@@ -132,3 +138,96 @@ def test_of_ratelimit_headers_those_with_nothing_left_are_read() -> None:
     assert resets(remaining_requests="1", reset_requests="6m0s") is None
     assert resets(remaining_requests="0") is None
     assert resets(remaining_requests="0", reset_requests="500") is None  # of what?
+
+
+NONE_LEFT = {"x-ratelimit-remaining": "0"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({**NONE_LEFT, "x-ratelimit-reset": "2"}, 2.0),  # Together
+        ({**NONE_LEFT, "x-ratelimit-reset": "1793700060", "date": NOW}, 60.0),
+        # OpenRouter
+        ({**NONE_LEFT, "x-ratelimit-reset": "1793700060000", "date": NOW}, 60.0),
+        ({**NONE_LEFT, "x-ratelimit-reset": "1793700060000"}, None),
+        ({**NONE_LEFT, "x-ratelimit-reset": "1793699999000", "date": NOW}, None),
+        ({**NONE_LEFT, "x-ratelimit-reset": "0"}, None),
+        ({**NONE_LEFT, "x-ratelimit-reset": "-1"}, None),
+        ({**NONE_LEFT, "x-ratelimit-reset": "never"}, None),
+        (NONE_LEFT, None),
+        ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "2"}, None),
+        ({"x-ratelimit-reset": "2"}, None),
+        ({"x-ratelimit-timeremaining": "11034"}, 11034.0),  # GitHub
+        (
+            {
+                "x-ratelimit-remaining-requests-day": "0",
+                "x-ratelimit-reset-requests-day": "33011.38",
+                "x-ratelimit-remaining-tokens-minute": "0",
+                "x-ratelimit-reset-tokens-minute": "11.38",
+            },
+            33011.38,
+        ),
+        (
+            {
+                "x-ratelimit-remaining-requests-day": "14399",
+                "x-ratelimit-reset-requests-day": "33011.38",
+            },
+            None,
+        ),
+    ],
+)
+def test_other_resets_are_read(headers: dict[str, str], expected: float | None) -> None:
+    wait = retry_after.from_resets(headers)
+
+    assert wait == (None if expected is None else pytest.approx(expected))
+
+
+NEURONS = "you have used up your daily free allocation of 10,000 neurons"
+GEMINI = '"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"'
+
+
+@pytest.mark.parametrize(
+    ("text", "date", "expected"),
+    [
+        (NEURONS, NOW, 14 * 3600.0),
+        (NEURONS, "Tue, 03 Nov 2026 23:59:59 GMT", 1.0),
+        (NEURONS, "Wed, 04 Nov 2026 00:00:00 GMT", 86_400.0),
+        (GEMINI, NOW, 22 * 3600.0),  # midnight there is 08:00 here, and 2:00 has passed
+        (GEMINI, "Sun, 08 Mar 2026 08:00:00 GMT", 23 * 3600.0),  # a short day
+        (GEMINI, "Sun, 01 Nov 2026 07:00:00 GMT", LONGEST),  # a long one, of 25 hours
+        (GEMINI.replace("PerDay", "PerMinute"), NOW, None),
+        (NEURONS, "", None),
+        (NEURONS, "soon", None),
+        (NEURONS, "Fri, 31 Dec 9999 23:00:00 GMT", None),
+        ("", NOW, None),
+    ],
+)
+def test_a_day_lasts_until_midnight_where_it_is_counted(
+    text: str, date: str, expected: float | None
+) -> None:
+    assert retry_after.from_day(text, {"date": date}) == expected
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                *("x-ratelimit-reset", "x-ratelimit-remaining", "date"),
+                *("x-ratelimit-timeremaining", "x-ratelimit-reset-requests-day"),
+                "x-ratelimit-remaining-requests-day",
+            ]
+        ),
+        st.sampled_from(["0", NOW, "Fri, 31 Dec 9999 23:00:00 -1200", "9" * 15])
+        | st.text(max_size=12),
+    ),
+    st.sampled_from([NEURONS, GEMINI, '"X-RateLimit-Reset": "9999999999999" '])
+    | st.from_regex(r"\Aretry_after\W\d{1,12}\W\Z|\Areplenished in [\d:]{8}\Z"),
+)
+def test_no_reset_is_a_surprise(headers: dict[str, str], text: str) -> None:
+    for wait in (
+        retry_after.from_resets(headers),
+        retry_after.from_day(text, headers),
+        retry_after.from_body(text, headers),
+    ):
+        assert wait is None or 0 < wait <= LONGEST

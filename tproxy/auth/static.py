@@ -21,3 +21,6 @@ class StaticKey:
         said = f"{at.scheme} {upstream.token.reveal()}".lstrip()
         headers = (*request.headers, (at.name, said))
         return UpstreamRequest(request.method, request.url, headers, request.body)
+
+    def refused(self, request: UpstreamRequest, upstream: Upstream) -> bool:
+        return False  # there is no other

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import ClassVar
 
 import attrs
 
-from tproxy.core import document, tokens
+from tproxy.core import fields, tokens
 from tproxy.core.document import Document
-from tproxy.core.errors import InvalidRequest
-from tproxy.core.model import Capability
-
-T = TypeVar("T")
+from tproxy.core.model import Capability, Kind
 
 _OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
 _MOST_TOKENS = 1 << 53  # a larger number is no number of tokens
@@ -44,6 +41,8 @@ class ChatRequest:
     id: str = ""
     created: int = 0
 
+    kind: ClassVar[Kind] = Kind.CHAT
+
     @property
     def prompt_tokens(self) -> int:
         """Estimated, see `core.tokens`."""
@@ -64,17 +63,16 @@ class ChatRequest:
         Raises:
             InvalidRequest: not a JSON object, or a field is unusable; `param` names it.
         """
-        try:
-            body = document.parse(raw)
-        except document.Malformed as error:
-            raise InvalidRequest(message=str(error)) from None
+        body = fields.opened(raw)
         values = body.values
         text = pictures = media = 0
         for index, message in enumerate(_messages(values)):
             try:
                 said, seen, other = _weigh(message)
             except _Wrong as wrong:
-                raise _bad(f"messages[{index}]{wrong.at}", wrong.problem) from None
+                raise fields.bad(
+                    f"messages[{index}]{wrong.at}", wrong.problem
+                ) from None
             text, pictures, media = text + said, pictures + seen, media + other
         for name in _SAID_AROUND:
             if values.get(name):
@@ -82,8 +80,8 @@ class ChatRequest:
                 text += _size(body.text[start:end])
         return cls(
             document=body,
-            model=_typed(values, "model", str),
-            stream=_typed(values, "stream", bool) or False,
+            model=fields.optional(values, "model", str),
+            stream=fields.optional(values, "stream", bool) or False,
             needs=_needs(values, pictures > 0),
             text_bytes=text,
             media=pictures + media,
@@ -96,11 +94,11 @@ class ChatRequest:
 def _messages(values: Mapping[str, object]) -> list[object]:
     messages = values.get("messages")
     if messages is None:
-        raise _bad("messages", "is required")
+        raise fields.bad("messages", "is required")
     if not isinstance(messages, list):
-        raise _bad("messages", "must be an array")
+        raise fields.bad("messages", "must be an array")
     if not messages:
-        raise _bad("messages", "must not be empty")
+        raise fields.bad("messages", "must not be empty")
     return messages
 
 
@@ -161,30 +159,21 @@ def _size(text: str) -> int:
 
 def _needs(values: Mapping[str, object], sees: bool) -> frozenset[Capability]:
     needs = []
-    if _typed(values, "tools", list) or _typed(values, "functions", list):
+    if fields.optional(values, "tools", list) or fields.optional(
+        values, "functions", list
+    ):
         needs.append(Capability.TOOLS)
     if sees:
         needs.append(Capability.VISION)
-    form = _typed(values, "response_format", dict)
+    form = fields.optional(values, "response_format", dict)
     if form is not None and form.get("type") == "json_schema":
         needs.append(Capability.JSON_SCHEMA)
-    if (_typed(values, "reasoning_effort", str) or "none") != "none":
+    if (fields.optional(values, "reasoning_effort", str) or "none") != "none":
         needs.append(Capability.REASONING)
     return frozenset(needs) if needs else _NOTHING
 
 
 _NOTHING: frozenset[Capability] = frozenset()
-_SPOKEN = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
-
-
-def _typed(values: Mapping[str, object], name: str, kind: type[T]) -> T | None:
-    """The value of an optional field. A null is as good as none, but for `model`."""
-    value = values.get(name)
-    if value is None and (name != "model" or name not in values):
-        return None
-    if type(value) is not kind:
-        raise _bad(name, f"must be {_SPOKEN[kind]}")
-    return value
 
 
 def _output_tokens(values: Mapping[str, object]) -> int | None:
@@ -194,10 +183,6 @@ def _output_tokens(values: Mapping[str, object]) -> int | None:
         if value is None:
             continue
         if type(value) is not int or not 0 <= value <= _MOST_TOKENS:
-            raise _bad(name, "must be a whole number of tokens")
+            raise fields.bad(name, "must be a whole number of tokens")
         most = value if most is None else most
     return most
-
-
-def _bad(param: str, problem: str) -> InvalidRequest:
-    return InvalidRequest(message=f"{param} {problem}.", param=param)

@@ -107,7 +107,7 @@ class ChunkWriter:
 
     _chat: ChatRequest
     _model: Model
-    _head: Mapping[str, object] = attrs.field(factory=dict, init=False)
+    _head: dict[str, object] = attrs.field(factory=dict, init=False)
     _spoken: set[int] = attrs.field(factory=set, init=False)
     _shows_usage: bool = attrs.field(init=False)
 
@@ -123,6 +123,8 @@ class ChunkWriter:
                 "created": self._chat.created if created is None else created,
                 "model": self._model.name,
             }
+            if self._shows_usage:  # known at the end only, but named in each chunk
+                self._head["usage"] = None
 
     def text(self, text: str, index: int = 0) -> bytes:
         return self.delta({"content": text}, index)
@@ -149,8 +151,9 @@ class ChunkWriter:
         return self._event([_choice(index, delta, None)])
 
     def finish(self, reason: str, index: int = 0) -> bytes:
+        delta = {} if index in self._spoken else {"role": "assistant"}
         self._spoken.add(index)
-        return self._event([_choice(index, {}, reason)])
+        return self._event([_choice(index, delta, reason)])
 
     def end(
         self, tokens: Tokens | None, extra: Mapping[str, object] | None = None

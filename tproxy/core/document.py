@@ -48,6 +48,19 @@ class Document:
             return b"".join((self.raw[:start], said.encode(), self.raw[end:]))
         return f"{self.text[:start]}{said}{self.text[end:]}".encode()
 
+    def having(self, key: str, value: object) -> Document:
+        """The same with another `value` for `key`, which it has; all else as it was."""
+        said = json.dumps(value)
+        start, end = self.spans[key]
+        longer = start + len(said) - end
+        spans = {
+            name: (first + longer, last + longer) if first > start else (first, last)
+            for name, (first, last) in self.spans.items()
+        }
+        spans[key] = (start, end + longer)
+        text = f"{self.text[:start]}{said}{self.text[end:]}"
+        return Document(text.encode(), text, {**self.values, key: value}, spans)
+
 
 def parse(raw: bytes) -> Document:
     """Read `raw` as one JSON object.

@@ -72,7 +72,8 @@ class Message:
     """`role` is "system" (developer's too), "user", "assistant" or "tool".
 
     A tool's result has the `call_id` of the call and its `name`, found in the call
-    where the client does not repeat it. `path` is for errors: "messages[3]".
+    where the client does not repeat it. `path` is for errors: "messages[3]". `extra` is
+    its `extra_content`.
     """
 
     role: str
@@ -82,6 +83,7 @@ class Message:
     call_id: str = ""
     name: str = ""
     reasoning: str = attrs.field(default="", repr=False)
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 
     @property
     def text(self) -> str:
@@ -130,6 +132,7 @@ def _message(said: object, path: str, names: Mapping[str, str], index: int) -> M
             calls=tuple(_calls(said, path, index)),
             reasoning=string(said, "reasoning_content", path)
             or string(said, "reasoning", path),
+            extra=_extra(said),
         )
     return Message("user" if role == "user" else "system", parts, path)
 
@@ -212,7 +215,6 @@ def _calls(said: Mapping[str, object], path: str, index: int) -> Iterable[ToolCa
         if not isinstance(call, dict):
             raise bad(here, "must be an object")
         function = _inner(call, "function", here)
-        extra = call.get("extra_content")
         written = function.get("arguments")
         if not isinstance(written, str):
             written = json.dumps({} if written is None else written)
@@ -220,8 +222,13 @@ def _calls(said: Mapping[str, object], path: str, index: int) -> Iterable[ToolCa
             string(call, "id", here) or f"call_{index}_{place}",
             string(function, "name", f"{here}.function"),
             written,
-            extra if isinstance(extra, dict) else {},
+            _extra(call),
         )
+
+
+def _extra(said: Mapping[str, object]) -> Mapping[str, object]:
+    extra = said.get("extra_content")
+    return extra if isinstance(extra, dict) else {}
 
 
 def _inner(said: Mapping[str, object], name: str, path: str) -> Mapping[str, object]:

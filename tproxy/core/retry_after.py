@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
+from zoneinfo import ZoneInfo
 
 LONGEST = 86_400.0  # seconds; whoever asks for more means a day, or milliseconds
 _READ = 8_000  # characters
@@ -21,8 +22,21 @@ _SPAN = rf"(?:\d+(?:\.\d+)?\s*{_UNIT}(?![a-z])(?:,|\s|and\b)*)+"
 _WORDS = re.compile(rf"(?:try again|retry|wait)\D{{0,24}}?({_SPAN})", re.IGNORECASE)
 # Hugging Face, while a model is loading: `"estimated_time": 20.0`
 _ESTIMATE = re.compile(r"estimated_time\W{1,4}(\d{1,9}(?:\.\d+)?)")
-# OpenRouter, within the body: `"X-RateLimit-Reset": "1741305600000"`
+# OpenRouter, within the body: `"X-RateLimit-Reset": "1741305600000"`, and, of the
+# provider behind it, `"Retry-After": "12"` or `"retry_after_seconds": 12`
 _RESET = re.compile(r"X-RateLimit-Reset\W{1,5}(\d{13})\b", re.IGNORECASE)
+_AFTER = re.compile(
+    r"retry[_-]after(?:_seconds)?\W{1,4}(\d{1,9}(?:\.\d+)?)\W", re.IGNORECASE
+)
+# Azure's edge: "Quota will be replenished in 12:31:24."
+_CLOCK = re.compile(r"replenished in (\d\d?):(\d\d):(\d\d)")
+# Limits of a day that ends at a known hour: Cloudflare's and Gemini's. What the latter
+# says beside it is often shorter, and wrong.
+_DAYS = (
+    (re.compile(r"daily free allocation of [\d,]+ neurons"), UTC),
+    (re.compile(r"quotaId\W{1,5}\w*PerDay"), ZoneInfo("America/Los_Angeles")),
+)
+_EPOCH = 1e9  # a smaller number is a span in seconds, from 1e11 on it is milliseconds
 
 
 def from_headers(headers: Mapping[str, str]) -> float | None:
@@ -42,7 +56,13 @@ def from_headers(headers: Mapping[str, str]) -> float | None:
 def from_words(text: str) -> float | None:
     """Seconds, from a message such as "Please try again in 1m7.66s."."""
     found = _WORDS.search(text[:_READ])
-    return None if found is None else _usable(_seconds(found[1]))
+    if found is not None:
+        return _usable(_seconds(found[1]))
+    clock = _CLOCK.search(text[:_READ])
+    if clock is None:
+        return None
+    hours, minutes, seconds = map(int, clock.groups())
+    return _usable(3600.0 * hours + 60 * minutes + seconds)
 
 
 def from_body(text: str, headers: Mapping[str, str]) -> float | None:
@@ -51,21 +71,59 @@ def from_body(text: str, headers: Mapping[str, str]) -> float | None:
     estimate = _ESTIMATE.search(text)
     if estimate is not None:
         return _usable(float(estimate[1]))
-    reset, now = _RESET.search(text), _date(headers.get("date"))
-    if reset is not None and now is not None:
-        until = datetime.fromtimestamp(int(reset[1]) / 1000, UTC)
-        return _usable((until - now).total_seconds())
-    return from_words(text)
+    reset = _RESET.search(text)
+    if reset is not None:
+        return _until(reset[1], headers)
+    after = _AFTER.search(text)
+    return from_words(text) if after is None else _usable(float(after[1]))
+
+
+def from_day(text: str, headers: Mapping[str, str]) -> float | None:
+    """Seconds until a day is over whose limit is used up."""
+    zone = next((zone for told, zone in _DAYS if told.search(text[:_READ])), None)
+    now = _date(headers.get("date"))
+    if zone is None or now is None:
+        return None
+    try:
+        tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    except OverflowError:  # the provider's clock is at the end of all years
+        return None
+    midnight = datetime.combine(tomorrow, time(), zone)
+    return _usable(midnight.timestamp() - now.timestamp())
 
 
 def from_resets(headers: Mapping[str, str]) -> float | None:
-    """Seconds until all has room again that has none left, by OpenAI's headers."""
+    """Seconds until all has room again that has none left.
+
+    By OpenAI's headers, which Groq and others have taken up; by Cerebras', which name
+    the window and give plain seconds; else by those that speak of one limit alone.
+    """
     waits = [
         _seconds(headers.get(f"x-ratelimit-reset-{kind}", ""))
         for kind in ("requests", "tokens")
         if headers.get(f"x-ratelimit-remaining-{kind}", "").strip() == "0"
     ]
-    return _usable(max(waits, default=None))
+    waits += [
+        _number(headers.get(f"x-ratelimit-reset-{kind}")) or 0.0
+        for kind in ("requests-day", "tokens-day", "requests-minute", "tokens-minute")
+        if headers.get(f"x-ratelimit-remaining-{kind}", "").strip() == "0"
+    ]
+    if waits:
+        return _usable(max(waits))
+    if headers.get("x-ratelimit-remaining", "").strip() == "0":
+        return _until(headers.get("x-ratelimit-reset"), headers)
+    return _usable(_number(headers.get("x-ratelimit-timeremaining")))  # GitHub's
+
+
+def _until(said: str | None, headers: Mapping[str, str]) -> float | None:
+    """Seconds, from a span of seconds or a moment since the epoch."""
+    number = _number(said)
+    if number is None or number < _EPOCH:
+        return _usable(number)
+    now = _date(headers.get("date"))
+    if now is None:
+        return None
+    return _usable(number / (1000 if number >= 1e11 else 1) - now.timestamp())
 
 
 def _usable(seconds: float | None) -> float | None:

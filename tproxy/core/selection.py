@@ -8,8 +8,8 @@ from typing import Protocol
 
 import attrs
 
-from tproxy.core.chat import ChatRequest
 from tproxy.core.model import Model
+from tproxy.core.request import Request
 
 
 @attrs.frozen
@@ -32,6 +32,7 @@ class Why(enum.Enum):
 
     UNSUPPORTED = "cannot be served by this version"
     NOT_ALLOWED = "not for this client"
+    OTHER_KIND = "of another kind"
     TOO_LONG = "request too long"
     INCAPABLE = "lacks a capability"
     QUOTA = "quota spent"
@@ -60,5 +61,5 @@ class Strategy(Protocol):
     """An order among eligible candidates, best first. Pure, so a test is a table."""
 
     def rank(
-        self, chat: ChatRequest, candidates: Sequence[Candidate]
+        self, request: Request, candidates: Sequence[Candidate]
     ) -> tuple[Candidate, ...]: ...

@@ -216,7 +216,7 @@ class ImageAdapter(Protocol):
     """How one dialect makes images."""
 
     def draw(self, image: ImageRequest, model: Model) -> Steps[ImageReply]:
-        """Ask for images.
+        """Ask for images, which come with their bytes if `image.wants_bytes`.
 
         Raises:
             UpstreamFailed: as the methods of `ProviderAdapter`; no image is EMPTY.
@@ -238,11 +238,15 @@ class EmbeddingAdapter(Protocol):
 
 @attrs.frozen
 class Dialect:
-    """What one provider's API can do. `chat` reads errors for all three."""
+    """What one provider's API can do. `chat` reads errors for all three.
+
+    `takes_links`: it can be sent URLs of pictures; others need the pictures themselves.
+    """
 
     chat: ProviderAdapter
     images: ImageAdapter | None = None
     embeddings: EmbeddingAdapter | None = None
+    takes_links: bool = True
 
 
 class Signer(Protocol):
@@ -254,6 +258,14 @@ class Signer(Protocol):
         """The request with its credential.
 
         Raises:
-            UpstreamFailed: there is none to be had.
+            UpstreamFailed: there is none to be had. It names no model.
+        """
+        ...
+
+    def refused(self, request: UpstreamRequest, upstream: Upstream) -> bool:
+        """The provider did not take the credential of `request`, as `sign` made it.
+
+        It is not used again. True where another try may go better: the credential was
+        not made for this request, but earlier, and may have died since.
         """
         ...

@@ -102,7 +102,7 @@ def read(chat: ChatRequest) -> Wishes:
         parallel=_one(said, "parallel_tool_calls", bool),
         form=_form(said),
         stop=_stop(said),
-        n=_one(said, "n", int) or 1,
+        n=_answers(said),
         effort=_effort(said),
         temperature=_number(said, "temperature"),
         top_p=_number(said, "top_p"),
@@ -226,6 +226,13 @@ def _stop(said: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
         raise bad("stop", "must be a string or an array of strings")
     return tuple(words)
+
+
+def _answers(said: Mapping[str, object]) -> int:
+    n = _one(said, "n", int)
+    if n is not None and n < 1:
+        raise bad("n", "must be at least 1")
+    return n or 1
 
 
 def _effort(said: Mapping[str, object]) -> str | None:

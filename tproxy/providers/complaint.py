@@ -54,26 +54,29 @@ _RULES = (
     _rule(
         failures.BILLING,
         (400, 402, 403, 429, _IN_200),
-        r"insufficient_quota|billing_(?:hard_limit|error)|credit balance is too low",
+        r"insufficient_quota|billing_(?:hard_limit|error)|credit balance is too low"
+        r"|specified api usage limits",
     ),
     _rule(
         failures.BILLING,
         (403, 429, _IN_200),
         r"insufficient[ _]balance|payment required|(?:insufficient|more) credits"
         r"|used all available credits|exceeded your monthly included credits"
-        r"|spending (?:limit|cap)|requires a (?:paid plan|subscription)",
+        r"|spending (?:limit|cap)|requires a (?:paid plan|subscription)"
+        r"|key limit exceeded|api calls ?/ ?month",
     ),
     _rule(failures.BILLING, (402,)),
     _rule(
         failures.MODEL_FAULT,
         (400, 422, _IN_200),
-        r"tool_use_failed|json_validate_failed|output_parse_failed",
+        r"tool_use_failed|json_validate_failed|output_parse_failed"
+        r"|json mode couldn.t be met|invalid[_ ]tool[_ ]generation",
     ),
     _rule(
         failures.FILTERED,
         (400, 403, 422, 451, _IN_200),
         r"content[_ ](?:filter|policy|management)|moderation|flagged|responsibleai"
-        r"|sensitive content",
+        r"|sensitive content|\bnsfw\b",
     ),
     _rule(
         failures.TOO_LONG,
@@ -84,28 +87,44 @@ _RULES = (
         r"|too many (?:input )?tokens|token limit (?:reached|exceeded)"
         r"|max(?:imum)? (?:input|prompt) length"
         r"|exceeds? (?:the )?max(?:imum)? (?:length|number of tokens)"
-        r"|tokens \+ +must be",
+        r"|tokens \+ +must be|exceeds? context limit",
     ),
     _rule(failures.TOO_LONG, (429,), r"request too large"),  # no waiting cures it
     _rule(failures.TOO_LONG, (413,)),
     _rule(
         failures.AUTH,
         (400, 401, 403, _IN_200),
-        r"api[ _-]?key not valid|api_key_invalid|(?:invalid|incorrect)[ _]api[ _-]?key",
+        r"api[ _-]?key not valid|api_key_invalid|(?:invalid|incorrect)[ _]api[ _-]?key"
+        r"|organization has been disabled"
+        r"|api key (?:has )?expired|api key was reported as leaked",
+    ),
+    # The model is there, and cannot do this; another may.
+    _rule(
+        failures.UNSUPPORTED,
+        (400, 404, 422, _IN_200),
+        r"no endpoints found that (?:support|can handle)"
+        r"|does(?: not|n't) support (?:the )?(?:tool|function|image|vision|audio|file"
+        r"|json|structured|response format|thinking|reasoning|chat)"
+        r"|(?:tool (?:use|calling|choice)|function calling|json mode"
+        r"|(?:image|audio|vision) (?:inputs?|content)|structured outputs?)"
+        r" (?:is|are) not (?:supported|enabled)|is only supported by certain models",
     ),
     _rule(
         failures.MISSING,
         (400, 403, 404, 410, 422, _IN_200),
         r"model_(?:not_found|decommissioned|not_available|not_supported|terms)"
-        r"|(?:unknown|invalid)[ _]model|no such model|model not exist"
-        r"|deploymentnotfound|not a valid model id|no route for that uri"
+        r"|(?:unknown|invalid|unavailable)[ _]model|no such model|model not exist"
+        r"|deploymentnotfound|operationnotsupported|not a valid model id"
+        r"|no route for that uri|not supported by (?:any )?provider"
         r"|does not exist or you do not have access",
     ),
     _rule(
         failures.FORBIDDEN,
         (400,),
-        r"failed_precondition|unsupported_country|location is not supported",
+        r"failed_precondition|unsupported_country|location is not supported"
+        r"|organization_restricted",
     ),
+    _rule(failures.RATE_LIMIT, (403,), r"out of call volume quota"),  # Azure's edge
     _rule(failures.AUTH, (401,)),
     _rule(failures.FORBIDDEN, (403,)),
     _rule(failures.MISSING, (404, 410)),
@@ -120,7 +139,9 @@ _RULES = (
         (_IN_200,),
         r"rate[_ -]?limit|too[_ ]many[_ ]requests|resource_exhausted",
     ),
-    _rule(failures.OVERLOADED, (_IN_200,), r"overloaded|unavailable|capacity"),
+    _rule(
+        failures.OVERLOADED, (_IN_200,), r"overloaded|unavailable|capacity|\bloading"
+    ),
     _rule(failures.TIMED_OUT, (_IN_200,), r"time[d_ -]*out"),
     _rule(failures.REJECTED, (_IN_200,), r"invalid_(?:request|argument)|validation"),
     _rule(failures.SERVER, (_IN_200,)),
@@ -128,11 +149,15 @@ _RULES = (
 )
 
 # The provider's own words help the caller only where the caller can mend something.
-_QUOTED = (failures.REJECTED, failures.FILTERED, failures.TOO_LONG)
+_QUOTED = {
+    *(failures.REJECTED, failures.FILTERED, failures.TOO_LONG, failures.UNSUPPORTED)
+}
 _TIMED = (failures.RATE_LIMIT, failures.OVERLOADED, failures.SERVER)
 _WRAPPED = re.compile(r"(?:status code|status|code)\W{1,3}(429|5\d\d)\b")
 # What is quoted is often what the caller sent, and must not decide which rule fits.
 _QUOTATION = re.compile(r"""(?<!\w)'[^']*'(?!\w)|"[^"]*"|`[^`]*`""")
+# Cloudflare wraps its messages: "AiError: AiError: Too wide (0f1e2d3c-…)".
+_WRAPPING = re.compile(r"\A(?:AiError: )+|\s*\([0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}\)\Z")
 _CODES = ("code", "type", "status", "error_type")
 _WORD = re.compile(r"[\w.:-]{1,64}").fullmatch
 _LONGEST = 65_536  # bytes looked at
@@ -157,17 +182,23 @@ def read(
         message=f"{model.name}: {failure.said}" + (f": {words}" if words else "."),
         failure=failure,
         model=model.name,
-        retry_after=_wait(heard, {} if status is None else headers)
+        retry_after=_wait(heard, _dated(headers) if status is None else headers)
         if failure in _TIMED
         else None,
         detail=f"{heard.status or 'in a 200'} {codes}".rstrip(),
     )
 
 
+def _dated(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Of the headers of a 200, the date is true; its `Retry-After` says nothing."""
+    return {"date": headers.get("date", "")}
+
+
 def _wait(heard: _Complaint, headers: Mapping[str, str]) -> float | None:
-    """Seconds the provider asks for. Of a 200, `Retry-After` says nothing."""
+    """Seconds the provider asks for."""
     return (
         retry_after.from_headers(headers)
+        or retry_after.from_day(heard.text, headers)
         or retry_after.from_words(heard.message)
         or retry_after.from_body(heard.text, headers)
         or retry_after.from_resets(headers)
@@ -188,12 +219,13 @@ def _hear(status: int | None, body: bytes) -> _Complaint:
         error = {"message": error}
     found = error.get("metadata")
     metadata = found if isinstance(found, dict) else {}
-    message = _behind(metadata) or _text(error) or _text(said)
+    message = _WRAPPING.sub("", _behind(metadata) or _text(error) or _text(said))
+    meant = _meant(status, _status(error) or _status(said), text)
     names = [error.get(n) for n in _CODES] + [said.get(n) for n in _CODES]
-    words = (str(name) for name in names if name and name != status)
+    words = (str(name) for name in names if name and name not in (status, meant))
     codes = dict.fromkeys(filter(_WORD, words))
     return _Complaint(
-        _meant(status, _status(error) or _status(said), text),
+        meant,
         " ".join(codes),
         " ".join((*codes, *metadata, _unquoted(message), _unquoted(_text(error)))),
         message,

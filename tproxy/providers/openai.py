@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from functools import partial
+from typing import Final
 
 import attrs
 
 from tproxy.core import failures, sse
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import UpstreamFailed
-from tproxy.core.failures import Failure
 from tproxy.core.model import Model
 from tproxy.core.upstream import (
     Dialect,
@@ -27,6 +27,9 @@ from tproxy.core.upstream import (
     Usage,
 )
 from tproxy.providers import complaint
+from tproxy.providers.shaped.embeddings import Embeddings
+from tproxy.providers.shaped.images import Images
+from tproxy.providers.unstreamed import Unstreamed
 
 # An answer may end for these reasons without a word, and honestly so: the budget went
 # into thinking, or a filter took it. `model_length` is Mistral's, `sensitive` Z.ai's.
@@ -40,6 +43,8 @@ _BREAKDOWNS = {
     "network_error": failures.SERVER,
     "error": failures.SERVER,
 }
+# Of a message, what says nothing: `token_id` is Together's, `channel` Groq's.
+_NO_CONTENT = ("role", "token_id", "channel")
 # An event of comments and one chunk; and what makes a chunk worth a closer look.
 _CHUNK = re.compile(rb"(?::.*+\n)*+data: ?\{.*+(?<=\})\n\n").fullmatch
 _NOTABLE = re.compile(rb'"(?:error"|finish_reason"\s*:\s*"|usage"\s*:\s*\{)').search
@@ -68,19 +73,21 @@ class OpenAI:
         # OpenRouter and DeepSeek send blank lines while the model works; strip them
         # for reading only.
         if not body.strip():
-            raise _failed(failures.EMPTY, model, "no body")
+            raise UpstreamFailed.of(model.name, failures.EMPTY, "no body")
         said = _parsed(body)
         if _is_error(said):
             raise complaint.read(None, head.headers, body, model)
         if not isinstance(said, dict):
-            raise _failed(failures.MALFORMED, model, "no JSON object")
+            raise UpstreamFailed.of(model.name, failures.MALFORMED, "no JSON object")
         choices = _choices(said)
         for choice in choices:
-            fault = _breakdown(choice, model)
+            fault = _breakdown(choice, head.headers, model)
             if fault is not None:
                 raise fault
         if not any(_says_something(choice) for choice in choices):
-            raise _failed(failures.EMPTY, model, "no content in any choice")
+            raise UpstreamFailed.of(
+                model.name, failures.EMPTY, "no content in any choice"
+            )
         return Reply(body, _usage(said))
 
     def parse_error(
@@ -93,10 +100,14 @@ class OpenAI:
     ) -> StreamReader:
         kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind.endswith("json"):
-            return _NoStream(self, head, chat, model)
+            # An error in disguise, as a rule; or all of the answer at once.
+            parse = partial(self.parse_response, head, chat=chat, model=model)
+            return Unstreamed(parse, chat, model)
         if kind in ("text/html", "application/xml"):
-            raise _failed(failures.MALFORMED, model, f"a stream of type {kind}")
-        return PassThrough(model)
+            raise UpstreamFailed.of(
+                model.name, failures.MALFORMED, f"a stream of type {kind}"
+            )
+        return PassThrough(model, head.headers)
 
 
 @attrs.define
@@ -108,6 +119,7 @@ class PassThrough:
     """
 
     _model: Model
+    _headers: Mapping[str, str] = attrs.field(factory=dict)
     begun: bool = attrs.field(default=False, init=False)
     failure: UpstreamFailed | None = attrs.field(default=None, init=False)
     usage: Usage | None = attrs.field(default=None, init=False)
@@ -119,7 +131,9 @@ class PassThrough:
             return b""
         ready = self._take(self._cutter.feed(data))
         if self._cutter.overlong and self.failure is None:
-            self.failure = _failed(failures.MALFORMED, self._model, "an endless event")
+            self.failure = UpstreamFailed.of(
+                self._model.name, failures.MALFORMED, "an endless event"
+            )
         return ready
 
     def close(self) -> bytes:
@@ -136,9 +150,11 @@ class PassThrough:
         if self.failure is not None:
             return self.failure
         if not self._ended:
-            return _failed(failures.EARLY_END, self._model, "no finish reason")
+            return UpstreamFailed.of(
+                self._model.name, failures.EARLY_END, "no finish reason"
+            )
         if not self.begun:
-            return _failed(failures.EMPTY, self._model, "no content")
+            return UpstreamFailed.of(self._model.name, failures.EMPTY, "no content")
         return None
 
     def _take(self, whole: bytes, *, last: bool = False) -> bytes:
@@ -166,48 +182,20 @@ class PassThrough:
         said = _parsed(data)
         self.usage = _usage(said) or self.usage
         if event.name == b"error" or _is_error(said):
-            return complaint.read(None, {}, data, self._model)
+            return complaint.read(None, self._headers, data, self._model)
         if not isinstance(said, dict):
             row = failures.EARLY_END if last else failures.MALFORMED
-            return _failed(row, self._model, "an event that is no JSON object")
+            return UpstreamFailed.of(
+                self._model.name, row, "an event that is no JSON object"
+            )
         choices = _choices(said)
         for choice in choices:
-            fault = _breakdown(choice, self._model)
+            fault = _breakdown(choice, self._headers, self._model)
             if fault is not None:
                 return fault
         self._ended = self._ended or any(c.get("finish_reason") for c in choices)
         self.begun = self.begun or any(map(_says_something, choices))
         return None
-
-
-@attrs.define
-class _NoStream:
-    """One JSON object where a stream was asked for: an error in disguise, as a rule."""
-
-    _adapter: OpenAI
-    _head: UpstreamHead
-    _chat: ChatRequest
-    _model: Model
-    begun: ClassVar[bool] = False
-    usage: ClassVar[Usage | None] = None
-    failure: UpstreamFailed | None = attrs.field(default=None, init=False)
-    _body: bytearray = attrs.field(factory=bytearray, init=False)
-
-    def feed(self, data: bytes) -> bytes:
-        if len(self._body) <= sse.MAX_EVENT:
-            self._body += data
-        return b""
-
-    def close(self) -> bytes:
-        try:
-            self._adapter.parse_response(
-                self._head, bytes(self._body), self._chat, self._model
-            )
-        except UpstreamFailed as error:
-            self.failure = error
-        else:
-            self.failure = _failed(failures.MALFORMED, self._model, "not streamed")
-        return b""
 
 
 def _is_plain(raw: bytes) -> bool:
@@ -241,14 +229,20 @@ def _choices(said: Mapping[str, object]) -> list[Mapping[str, object]]:
     return [choice for choice in choices if isinstance(choice, dict)]
 
 
-def _breakdown(choice: Mapping[str, object], model: Model) -> UpstreamFailed | None:
+def _breakdown(
+    choice: Mapping[str, object], headers: Mapping[str, str], model: Model
+) -> UpstreamFailed | None:
     """An error within a choice, as OpenRouter sends it, or told as a finish reason."""
     if choice.get("error"):
         body = json.dumps({"error": choice["error"]}).encode()
-        return complaint.read(None, {}, body, model)
+        return complaint.read(None, headers, body, model)
     finish = choice.get("finish_reason")
     row = _BREAKDOWNS.get(finish) if isinstance(finish, str) else None
-    return None if row is None else _failed(row, model, f"finish reason {finish}")
+    return (
+        None
+        if row is None
+        else UpstreamFailed.of(model.name, row, f"finish reason {finish}")
+    )
 
 
 def _says_something(choice: Mapping[str, object]) -> bool:
@@ -262,7 +256,7 @@ def _says_something(choice: Mapping[str, object]) -> bool:
 
 def _has_content(said: object) -> bool:
     return isinstance(said, dict) and any(
-        value for name, value in said.items() if name not in ("role", "token_id")
+        value for name, value in said.items() if name not in _NO_CONTENT
     )
 
 
@@ -279,13 +273,4 @@ def _usage(said: object) -> Usage | None:
     return Usage(prompt, completion)
 
 
-def _failed(failure: Failure, model: Model, detail: str) -> UpstreamFailed:
-    return UpstreamFailed(
-        message=f"{model.name}: {failure.said}.",
-        failure=failure,
-        model=model.name,
-        detail=detail,
-    )
-
-
-DIALECT: Final = Dialect(chat=OpenAI())
+DIALECT: Final = Dialect(chat=OpenAI(), images=Images(), embeddings=Embeddings())

@@ -1,0 +1,1 @@
+"""Images and embeddings in OpenAI's shape, and what their answers have in common."""
