@@ -12,7 +12,7 @@ import attrs
 
 from tproxy.app import Proxy
 from tproxy.core.events import Event, Notice, RequestFinished
-from tproxy.core.model import Client, Model, RetryPolicy, Routing, Upstream
+from tproxy.core.model import Client, Kind, Model, RetryPolicy, Routing, Upstream
 from tproxy.core.quota import Pool, Window
 from tproxy.core.secret import Secret
 from tproxy.settings import ServerSettings, Settings
@@ -56,6 +56,7 @@ def model(
     category: str | None = "SMALL",
     priority: int = 1,
     aliases: tuple[str, ...] = (),
+    kind: Kind = Kind.CHAT,
 ) -> Model:
     provider, _, upstream_name = name.partition("/")
     return Model(
@@ -67,6 +68,7 @@ def model(
         priority=priority,
         category=category,
         pools=(Pool(f"model:{name}", windows),),
+        kind=kind,
     )
 
 
@@ -78,6 +80,7 @@ def settings(
     cors_origins: tuple[str, ...] = (),
     routing: Routing = ROUTING,
     retry: RetryPolicy = QUICK,
+    fetch_images: bool = False,
 ) -> Settings:
     return Settings(
         server=ServerSettings(
@@ -86,6 +89,7 @@ def settings(
             max_request_bytes=max_request_bytes,
             drain_seconds=drain_seconds,
             cors_origins=cors_origins,
+            fetch_images=fetch_images,
         ),
         clients=clients,
         models=models or (model(),),

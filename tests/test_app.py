@@ -22,8 +22,20 @@ from tests.serving import (
     serving,
     settings,
 )
-from tproxy.app import Proxy
+from tproxy.app import Dialects, Proxy
 from tproxy.core.quota import MINUTE, Window
+from tproxy.providers import openai
+
+
+def test_settings_go_by_the_dialects_there_are() -> None:
+    known = Dialects()
+
+    assert {"openai", "gemini"} <= set(known)
+    assert len(known) == len(list(known))
+    assert known["openai"] is openai.DIALECT
+    assert "klingon" not in known
+    with pytest.raises(KeyError):
+        known["klingon"]
 
 
 def test_two_proxies_in_one_process_share_nothing() -> None:

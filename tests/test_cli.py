@@ -45,6 +45,12 @@ def test_check_tells_good_from_bad(tmp_path: Path) -> None:
         code, out, _ = await result("check", "--config", "good.yaml", cwd=tmp_path)
         assert (code, out) == (0, "good.yaml: good; 1 model.\n")
 
+        image = "{name: openai/i, provider: openai, kind: image, token: k}"
+        good.write_text(f"models: [{{name: a, provider: echo}}, {image}]\n")
+        good.chmod(0o600)
+        code, out, _ = await result("check", "--config", "good.yaml", cwd=tmp_path)
+        assert (code, out) == (0, "good.yaml: good; 2 models, 1 image.\n")
+
         code, out, err = await result("check", "-config", "bad.yaml", cwd=tmp_path)
         assert (code, out) == (2, "")
         assert "did you mean 'priority'?" in err
@@ -85,6 +91,22 @@ def test_up_serves_echo_and_prints_a_curl_line_that_works(tmp_path: Path) -> Non
 
             denied = await send(daemon.port, chat())
             assert denied.status == 401
+
+    run(test)
+
+
+def test_up_serves_a_provider_in_its_own_dialect(tmp_path: Path) -> None:
+    async def test() -> None:
+        environ = {"ANTHROPIC_API_KEY": "sk-ant-canary"}
+        async with running("up", cwd=tmp_path, environ=environ) as daemon:
+            out = daemon.process.stdout
+            assert out is not None
+            said = (await out.readuntil(b"Ctrl-C")).decode()
+
+            assert re.search(r"providers +anthropic\n", said)
+            assert re.search(r"models +SMALL, BIG, anthropic/", said)
+            assert "note" not in said
+            assert "sk-ant" not in said
 
     run(test)
 

@@ -8,22 +8,26 @@ import random
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import attrs
 from tornado.netutil import bind_sockets
 
+from tproxy.auth.oauth import OAuth
+from tproxy.auth.signer import AnySigner
 from tproxy.auth.static import StaticKey
 from tproxy.core.catalog import Catalog
-from tproxy.core.chat import ChatRequest
 from tproxy.core.events import Notice, Observer
 from tproxy.core.model import Client
+from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Selection, Strategy
 from tproxy.core.state import Clock
-from tproxy.core.upstream import Transport
+from tproxy.core.upstream import Dialect, Signer, Transport
 from tproxy.echo.server import EchoServer
-from tproxy.providers import dialect
+from tproxy.providers import dialect, dialects
+from tproxy.relay.budget import RetryBudget
+from tproxy.relay.doors import Doors
 from tproxy.relay.relay import Relay
 from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
@@ -32,12 +36,34 @@ from tproxy.server.server import Server
 from tproxy.server.unix import bind_unix, unbind
 from tproxy.settings import ServerSettings, Settings
 from tproxy.state.memory import MemoryBreakers, MemoryQuotas, MemoryTurns
+from tproxy.transport.guard import Outside
 from tproxy.transport.pooled import PooledTransport
 from tproxy.web.context import Context, Snapshot
 from tproxy.web.routes import Routes
 
 _LEFTOVER_SECONDS = 5.0  # for error events after the drain
 _LIMITS = Limits(body_bytes=1 << 30)  # the handlers' own is tighter, and is reloaded
+
+
+class Dialects(Mapping[str, Dialect]):
+    """Those of `tproxy.providers` by name, each plug-in loaded when it is looked up.
+
+    For settings to go by. Looking up raises ConfigError for one that cannot be used.
+    """
+
+    def __getitem__(self, name: str) -> Dialect:
+        if name not in dialects():
+            raise KeyError(name)
+        return dialect(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in dialects()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(dialects()))
+
+    def __len__(self) -> int:
+        return len(dialects())
 
 
 class SystemClock:
@@ -55,10 +81,13 @@ class Proxy:
     observer: Observer
     clock: Clock = attrs.field(factory=SystemClock)
     transport: Transport = attrs.field(factory=PooledTransport)
+    outside: Transport = attrs.field(factory=Outside)
     chance: Callable[[], float] = random.random
     _quotas: MemoryQuotas = attrs.field(init=False)
     _breakers: MemoryBreakers = attrs.field(init=False)
+    _budget: RetryBudget = attrs.field(factory=RetryBudget, init=False)
     _turns: MemoryTurns = attrs.field(factory=MemoryTurns, init=False)
+    _signer: Signer = attrs.field(init=False)
     _context: Context = attrs.field(init=False)
     _server: Server | None = attrs.field(default=None, init=False)
     _echo: EchoServer | None = attrs.field(default=None, init=False)
@@ -68,6 +97,7 @@ class Proxy:
     def __attrs_post_init__(self) -> None:
         self._quotas = MemoryQuotas(self.clock)
         self._breakers = MemoryBreakers(self.clock, chance=self.chance)
+        self._signer = AnySigner(StaticKey(), OAuth(self.transport, self.clock))
         # A run's ids share a random start, so that two runs never mix in one log.
         run, count = secrets.token_hex(6), itertools.count(1)
         self._context = Context(
@@ -154,6 +184,7 @@ class Proxy:
             if self.settings.server.path is not None:
                 unbind(self.settings.server.path)
         self.transport.close()
+        self.outside.close()
         if self._echo is not None:
             await self._echo.stop()
 
@@ -184,8 +215,7 @@ class Proxy:
             catalog=catalog,
             select=partial(_select, PriorityThenIdlest()),
             dialect=dialect,
-            signer=StaticKey(),
-            transport=self.transport,
+            doors=Doors(self._signer, self.transport, self.outside),
             quotas=self._quotas,
             breakers=self._breakers,
             turns=self._turns,
@@ -193,6 +223,8 @@ class Proxy:
             routing=settings.routing,
             retry=settings.retry,
             chance=self.chance,
+            budget=self._budget,
+            fetches_links=settings.server.fetch_images,
         )
         return Snapshot(
             relay=relay,
@@ -206,12 +238,12 @@ class Proxy:
 
 def _select(
     strategy: Strategy,
-    chat: ChatRequest,
+    request: Request,
     client: Client,
     candidates: Sequence[Candidate],
     called: str,
 ) -> Selection:
-    return select(chat, client, candidates, strategy, called=called)
+    return select(request, client, candidates, strategy, called=called)
 
 
 def _tls(server: ServerSettings) -> ssl.SSLContext | None:

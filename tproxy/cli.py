@@ -9,6 +9,7 @@ import platform
 import secrets
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,9 @@ from pathlib import Path
 import tornado
 
 from tproxy import __version__
-from tproxy.app import Proxy
+from tproxy.app import Dialects, Proxy
 from tproxy.core.errors import ConfigError, Fault
+from tproxy.core.model import Kind
 from tproxy.lifecycle import Load, Started, serve
 from tproxy.settings import (
     Discovery,
@@ -123,6 +125,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         load,
         arguments.config,
         environ=os.environ,
+        dialects=Dialects(),
         env_file=arguments.env_file,
         overrides=_overrides(arguments),
     )
@@ -134,6 +137,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _up(arguments: argparse.Namespace) -> int:
     found = discover(
         environ=os.environ,
+        dialects=Dialects(),
         env_file=arguments.env_file,
         overrides=_overrides(arguments),
         make_token=lambda: f"tp-{secrets.token_urlsafe(24)}",
@@ -146,15 +150,29 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.config is None:
         print("tproxy check: which file? Give --config FILE.", file=sys.stderr)
         return FAULTY
-    settings = load(arguments.config, environ=os.environ, env_file=arguments.env_file)
+    settings = load(
+        arguments.config,
+        environ=os.environ,
+        dialects=Dialects(),
+        env_file=arguments.env_file,
+    )
     _warn(settings.warnings)
-    models = len(settings.models)
-    print(f"{arguments.config}: good; {models} model{'s' if models != 1 else ''}.")
+    print(f"{arguments.config}: good; {_count(settings)}.")
     return OK
 
 
+def _count(settings: Settings) -> str:
+    """How many models there are, and how many make something else than chats."""
+    models = len(settings.models)
+    kinds = Counter(model.kind.value for model in settings.models)
+    rest = [f"{n} {kind}" for kind, n in kinds.items() if kind != Kind.CHAT.value]
+    words = f"{models} model{'s' if models != 1 else ''}"
+    return f"{words}, {' and '.join(rest)}" if rest else words
+
+
 def _init(arguments: argparse.Namespace) -> int:
-    print(render_init(os.environ, env_file=arguments.env_file), end="")
+    text = render_init(os.environ, dialects=Dialects(), env_file=arguments.env_file)
+    print(text, end="")
     return OK
 
 

@@ -1,6 +1,7 @@
 """The official client, unchanged, against the echo provider on a real socket."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -186,6 +187,38 @@ def test_errors_are_the_clients_own() -> None:
         assert refused.value.request_id == "req_echo1"
 
         with pytest.raises(NotFoundError):
-            await client.embeddings.create(model="echo-small", input="hi")
+            await client.moderations.create(model="echo-small", input="hi")
+
+    with_client(use)
+
+
+def test_an_image() -> None:
+    async def use(client: AsyncOpenAI) -> None:
+        reply = await client.images.generate(
+            model="echo-image", prompt="A cat", size="64x64"
+        )
+
+        assert reply.created == 1700000000
+        assert (reply.size, reply.output_format) == ("64x64", "png")
+        assert reply.data
+        assert base64.b64decode(reply.data[0].b64_json or "")[1:4] == b"PNG"
+
+        with pytest.raises(BadRequestError) as refused:
+            await client.images.generate(model="echo-image", prompt="A cat", n=11)
+        assert refused.value.param == "n"
+
+    with_client(use)
+
+
+def test_embeddings() -> None:
+    async def use(client: AsyncOpenAI) -> None:
+        one, same, other = [
+            await client.embeddings.create(model="echo-embedding", input=text)
+            for text in ("Hello", ["Hello"], "Goodbye")
+        ]
+
+        assert one.data[0].embedding == same.data[0].embedding
+        assert one.data[0].embedding != other.data[0].embedding
+        assert one.usage.prompt_tokens == 1
 
     with_client(use)

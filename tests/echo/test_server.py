@@ -238,7 +238,7 @@ def test_an_unreadable_body_is_refused(
     ("method", "path", "status", "message", "code", "allow"),
     [
         ("GET", "", 404, "Invalid URL (GET /v1)", None, None),
-        ("POST", "/embeddings", 404, "Invalid URL (POST /v1/embeddings)", None, None),
+        ("POST", "/moderations", 404, "Invalid URL (POST /v1/moderations)", None, None),
         (
             "GET",
             "/chat/completions",

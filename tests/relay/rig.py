@@ -29,11 +29,14 @@ from tproxy.core.errors import ProxyError
 from tproxy.core.failures import Failure
 from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing, Upstream
 from tproxy.core.quota import Pool
+from tproxy.core.request import Request
 from tproxy.core.secret import Secret
 from tproxy.core.selection import Candidate, Selection
 from tproxy.core.state import Breakers, Clock, QuotaStore
 from tproxy.core.upstream import Broken, Dialect, UpstreamRequest
 from tproxy.relay.answer import Answer
+from tproxy.relay.budget import RetryBudget
+from tproxy.relay.doors import Doors
 from tproxy.relay.relay import Relay
 from tproxy.relay.trail import Trail
 from tproxy.selection.eligible import select
@@ -46,6 +49,7 @@ JSON = {"content-type": "application/json"}
 
 DOWN = Broken(failures.UNREACHABLE, "refused")
 ROWS = [row for row in vars(failures).values() if isinstance(row, Failure)]
+NOBODYS = (failures.STALE, failures.EXPIRED)  # failures, and repeated for free
 ONCE = RetryPolicy(max_retries=0)
 
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -96,9 +100,9 @@ def request(called: str | None = "SMALL", *, stream: bool = False) -> ChatReques
 
 
 def _select(
-    chat: ChatRequest, client: Client, candidates: Sequence[Candidate], called: str
+    request: Request, client: Client, candidates: Sequence[Candidate], called: str
 ) -> Selection:
-    return select(chat, client, candidates, PriorityThenIdlest(), called=called)
+    return select(request, client, candidates, PriorityThenIdlest(), called=called)
 
 
 @attrs.define
@@ -142,6 +146,10 @@ class Rig:
     breakers: FakeBreakers = attrs.field(init=False)
     transport: FakeTransport = attrs.field(init=False)
     dialect: Callable[[str], Dialect] = providers.dialect
+    outside: FakeTransport = attrs.field(factory=lambda: FakeTransport({}))
+    fetches_links: bool = False
+    budget: RetryBudget = attrs.field(factory=RetryBudget)
+    died: list[bool] = attrs.field(factory=list)  # whether a refused token had
     real_quotas: QuotaStore | None = None
     real_breakers: Breakers | None = None
 
@@ -177,8 +185,7 @@ class Rig:
             catalog=Catalog.of(models, self.routing.fallbacks),
             select=_select,
             dialect=self.dialect,
-            signer=self,
-            transport=self.transport,
+            doors=Doors(self, self.transport, self.outside),
             quotas=self.real_quotas or self.quotas,
             breakers=self.real_breakers or self.breakers,
             turns=MemoryTurns(),
@@ -186,7 +193,9 @@ class Rig:
             routing=self.routing,
             retry=self.retry,
             chance=lambda: self.chance,
+            budget=self.budget,
             sleep=self.sleep,
+            fetches_links=self.fetches_links,
         )
 
     async def sign(
@@ -195,6 +204,9 @@ class Rig:
         await self.gate.passing("signer.sign")
         return request
 
+    def refused(self, request: UpstreamRequest, upstream: Upstream) -> bool:
+        return self.died.pop(0) if self.died else False
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         await self.gate.passing("sleep")
@@ -202,18 +214,18 @@ class Rig:
 
     @asynccontextmanager
     async def answering(
-        self, chat: ChatRequest, client: Client = ANYBODY
+        self, request: Request, client: Client = ANYBODY
     ) -> AsyncIterator[Answer]:
-        answer = await self.relay.answer(chat, client, self.trail)
+        answer = await self.relay.answer(request, client, self.trail)
         try:
             yield answer
         finally:
             await answer.end()
 
-    async def asking(self, chat: ChatRequest, client: Client = ANYBODY) -> Seen:
+    async def asking(self, request: Request, client: Client = ANYBODY) -> Seen:
         seen = Seen([])
         try:
-            async with self.answering(chat, client) as seen.answer:
+            async with self.answering(request, client) as seen.answer:
                 if seen.answer.begun.body is not None:
                     async for data in seen.answer.begun.body:
                         seen.reads.append(data)

@@ -23,6 +23,7 @@ from tproxy.core.model import Patience
 from tproxy.core.state import Lease
 from tproxy.core.upstream import UpstreamReply, UpstreamRequest, Usage
 from tproxy.relay.attempt import Asking
+from tproxy.relay.budget import RetryBudget
 from tproxy.relay.trail import Trail
 
 MODEL = model("a")
@@ -40,7 +41,15 @@ class Bench:
     async def asking(self) -> Asking:
         lease = await self.quotas.reserve(MODEL.pools)
         assert isinstance(lease, Lease)
-        return Asking(MODEL, lease, self.quotas, self.breakers, LoopClock(), self.trail)
+        return Asking(
+            MODEL,
+            lease,
+            self.quotas,
+            self.breakers,
+            LoopClock(),
+            self.trail,
+            RetryBudget(),
+        )
 
 
 @pytest.mark.parametrize(

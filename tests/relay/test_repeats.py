@@ -257,6 +257,22 @@ def test_a_connection_that_was_closed_meanwhile_is_no_failure(stream: bool) -> N
     assert rig.slept == twice.slept == []
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_token_that_had_died_is_no_failure(stream: bool) -> None:
+    refused = fails(401)
+    rig = Rig({"a": [refused, good("Hello", stream)]}, died=[True])
+    alone = Rig({"a": refused, "b": good("Hello", stream)}, died=[True, False])
+
+    assert rig.ask("a", stream=stream).error is None
+    assert alone.ask(stream=stream).error is None
+
+    assert rig.asked == ["a", "a"]
+    assert alone.asked == ["a", "a", "b"]
+    assert [a.outcome for a in alone.trail.attempts] == ["expired", "auth", "answered"]
+    assert rig.slept == alone.slept == []
+    assert rig.quotas.settled == ["quota of a"]
+
+
 def test_a_timer_may_ring_early() -> None:
     """As those of some event loops do; a quota would still rest then."""
 

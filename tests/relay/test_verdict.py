@@ -161,6 +161,8 @@ def test_the_soonest_moment_is_told(
         ([Why.INCAPABLE, Why.TOO_LONG], TOO_LONG, "messages"),
         ([Why.UNSUPPORTED, Why.INCAPABLE], CALLER, None),
         ([Why.NOT_ALLOWED, Why.UNSUPPORTED], NOBODY, None),
+        ([Why.OTHER_KIND, Why.NOT_ALLOWED], CALLER, "model"),
+        ([Why.OTHER_KIND, Why.INCAPABLE], CALLER, None),
         ([], NOBODY, None),
     ],
 )
@@ -189,6 +191,21 @@ def test_it_says_who_misses_what(called: str | None, opening: str) -> None:
         "long: request too long (9 bytes of text, at most 8); "
         "longer: request too long (9 bytes of text, at most 7)."
     )
+
+
+@pytest.mark.parametrize(
+    ("called", "message"),
+    [
+        ("groq/x", "groq/x is not an image model."),
+        (None, "SMALL is not an image model."),
+    ],
+)
+def test_a_model_of_another_kind_is_called_that(
+    called: str | None, message: str
+) -> None:
+    other = Exclusion(model("x"), Why.OTHER_KIND, "not an image model")
+
+    assert str(verdict(called, [other], [])) == message
 
 
 def test_a_message_has_an_end() -> None:

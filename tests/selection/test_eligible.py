@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.values import chat, model
-from tproxy.core.chat import ChatRequest
-from tproxy.core.model import Capability, Client
+from tests.values import chat, embedding, image, model
+from tproxy.core.model import Capability, Client, Kind
+from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Selection, Why
 from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
@@ -23,7 +23,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}
 
 def chosen(
     *candidates: Candidate,
-    asked: ChatRequest | None = None,
+    asked: Request | None = None,
     client: Client = ANYBODY,
     called: str = "SMALL",
 ) -> Selection:
@@ -88,7 +88,7 @@ def names(selection: Selection) -> list[str]:
     ],
 )
 def test_what_a_model_cannot_take_is_said(
-    changes: dict[str, Any], asked: ChatRequest, why: Why, detail: str
+    changes: dict[str, Any], asked: Request, why: Why, detail: str
 ) -> None:
     unfit = model("a", **changes)
 
@@ -109,8 +109,59 @@ def test_what_a_model_cannot_take_is_said(
         ({"capabilities": frozenset()}, chat(response_format={"type": "json_object"})),
     ],
 )
-def test_what_just_fits_is_taken(changes: dict[str, Any], asked: ChatRequest) -> None:
+def test_what_just_fits_is_taken(changes: dict[str, Any], asked: Request) -> None:
     assert names(chosen(Candidate(model("a", **changes)), asked=asked)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        (chat(), Kind.CHAT),
+        (image(), Kind.IMAGE),
+        (embedding(), Kind.EMBEDDING),
+    ],
+)
+def test_a_category_may_hold_several_kinds(asked: Request, kind: Kind) -> None:
+    all_kinds = [Candidate(model(each.value, kind=each)) for each in Kind]
+
+    selection = chosen(*all_kinds, asked=asked)
+
+    assert names(selection) == [kind.value]
+    assert selection.excluded == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "detail"),
+    [
+        (chat(), Kind.IMAGE, "not a chat model"),
+        (image(), Kind.EMBEDDING, "not an image model"),
+        (embedding(), Kind.CHAT, "not an embedding model"),
+    ],
+)
+def test_a_model_is_asked_only_for_what_it_makes(
+    asked: Request, kind: Kind, detail: str
+) -> None:
+    other = model("a", kind=kind, obstacle="not yet")
+
+    selection = chosen(Candidate(other, free_in=5.0), asked=asked)
+
+    assert names(selection) == []
+    assert selection.excluded == (Exclusion(other, Why.OTHER_KIND, detail),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "detail"),
+    [
+        (image(prompt="x" * 5), "5 bytes of text, at most 4"),
+        (embedding(["xxx", "xx"]), "5 bytes of text, at most 4"),
+    ],
+)
+def test_texts_of_all_kinds_have_a_length(asked: Request, detail: str) -> None:
+    short = model("a", kind=asked.kind, max_request_length=4)
+
+    selection = chosen(Candidate(short), asked=asked)
+
+    assert selection.excluded == (Exclusion(short, Why.TOO_LONG, detail),)
 
 
 def test_who_waits_says_for_how_long() -> None:

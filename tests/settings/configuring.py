@@ -2,17 +2,35 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import attrs
 import pytest
 
 from tproxy.core.errors import ConfigError
 from tproxy.core.model import Model
+from tproxy.core.upstream import Dialect, EmbeddingAdapter, ImageAdapter
+from tproxy.providers import openai
 from tproxy.settings import Overrides, Settings, load
 from tproxy.settings.presets import presets
 
 NAME = "proxy.yaml"
 TOKEN = {"AUTH_TOKEN": "a-client-token"}
+
+_IMAGES, _EMBEDDINGS = cast("ImageAdapter", 0), cast("EmbeddingAdapter", 0)
+_CHAT = openai.DIALECT.chat
+
+# What can be asked in each; settings look no further.
+CHATS_ONLY = {"openai": Dialect(_CHAT)}
+DIALECTS = {
+    "openai": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
+    "gemini": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
+    "gigachat": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
+    "cohere": Dialect(_CHAT, embeddings=_EMBEDDINGS),
+    "cloudflare": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
+    "huggingface": Dialect(_CHAT, _IMAGES),
+    "anthropic": Dialect(_CHAT),
+}
 
 # A model to which a test adds lines; the first of them is line 5.
 MODEL = """\
@@ -27,7 +45,7 @@ EVERY_KEY = {
     name: f"{name.lower()}-value"
     for preset in presets().values()
     for name in (*preset.env[:1], *preset.needs)
-}
+} | {"AZURE_OPENAI_ENDPOINT": "https://resource-value.openai.azure.com/"}
 
 
 @attrs.frozen
@@ -35,6 +53,7 @@ class Folder:
     """`faults` and `warnings` are lines, without the folder's own path."""
 
     path: Path
+    dialects: Mapping[str, Dialect] = DIALECTS
 
     def write(self, text: str, name: str = NAME) -> Path:
         file = self.path / name
@@ -54,6 +73,7 @@ class Folder:
         return load(
             self.write(text),
             environ=environ,
+            dialects=self.dialects,
             env_file=env_file,
             env_files=env_files,
             overrides=overrides or Overrides(),

@@ -21,6 +21,7 @@ ENVIRON = {
     "TEAM_A_TOKEN": "team-a-token",
     "GROQ_API_KEY": "k",
     "GEMINI_API_KEY": "k",
+    "GIGACHAT_CREDENTIALS": "k",
 }
 KEYS = sorted(
     {key for keys in NOT_BUILT.values() for key in keys}

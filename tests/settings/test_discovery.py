@@ -3,10 +3,13 @@ from hashlib import sha256
 
 import pytest
 
-from tests.settings.configuring import EVERY_KEY, Folder
+from tests.settings.configuring import DIALECTS, EVERY_KEY, Folder
 from tproxy.core.errors import ConfigError
-from tproxy.core.quota import Kind, Pool, Window
+from tproxy.core.model import KeyHeader, Kind
+from tproxy.core.quota import Kind as WindowKind
+from tproxy.core.quota import Pool, Window
 from tproxy.settings import ECHO_URL, Discovery, Overrides, discover
+from tproxy.settings.presets import preset, presets
 
 
 def make_token() -> str:
@@ -15,6 +18,7 @@ def make_token() -> str:
 
 def up(environ: Mapping[str, str], addr: str | None = None) -> Discovery:
     return discover(
+        dialects=DIALECTS,
         environ=environ,
         make_token=make_token,
         env_files=(),
@@ -33,6 +37,8 @@ def test_with_no_key_at_all_the_echo_provider_serves() -> None:
     ] == [
         ("echo/small", "echo", "SMALL", ECHO_URL, "small"),
         ("echo/big", "echo", "BIG", ECHO_URL, "big"),
+        ("echo/image", "echo", None, ECHO_URL, "image"),
+        ("echo/embedding", "echo", None, ECHO_URL, "embedding"),
     ]
     assert found.settings.warnings == ()
 
@@ -40,9 +46,14 @@ def test_with_no_key_at_all_the_echo_provider_serves() -> None:
 def test_the_echo_provider_is_asked_where_it_runs() -> None:
     url = "http://127.0.0.1:9/v1/chat/completions"
 
-    found = discover(environ={}, make_token=make_token, env_files=(), echo_url=url)
+    found = discover(
+        dialects=DIALECTS, environ={}, make_token=make_token, env_files=(), echo_url=url
+    )
 
-    assert {model.upstream.url for model in found.settings.models} == {url}
+    base = url.removesuffix("/chat/completions")
+    assert {model.upstream.url for model in found.settings.models} == {
+        *(url, f"{base}/images/generations", f"{base}/embeddings")
+    }
     assert not found.settings.needs_echo
 
 
@@ -86,6 +97,8 @@ def test_a_key_brings_its_providers_models_and_limits() -> None:
     assert [(m.name, m.category) for m in found.settings.models] == [
         ("gemini/gemini-flash-latest", "SMALL"),
         ("gemini/gemini-pro-latest", "BIG"),
+        ("gemini/gemini-2.5-flash-image", None),
+        ("gemini/gemini-embedding-001", None),
     ]
     assert {model.pools[1:] for model in found.settings.models} == {
         (
@@ -93,7 +106,7 @@ def test_a_key_brings_its_providers_models_and_limits() -> None:
                 "provider:gemini",
                 (
                     Window(60, 15),
-                    Window(86_400, 1500, Kind.CALENDAR, "America/Los_Angeles"),
+                    Window(86_400, 1500, WindowKind.CALENDAR, "America/Los_Angeles"),
                 ),
             ),
         )
@@ -107,35 +120,95 @@ def test_the_first_of_a_providers_variables_that_is_set_is_used() -> None:
     assert both.settings.models[0].upstream.token.reveal() == "other"
 
 
-def test_every_key_is_of_use_or_noted() -> None:
+NAMES = [
+    ("OPENAI_API_KEY", "openai"),
+    ("GROQ_API_KEY", "groq"),
+    ("GEMINI_API_KEY", "gemini"),
+    ("GOOGLE_API_KEY", "gemini"),
+    ("OPENROUTER_API_KEY", "openrouter"),
+    ("COHERE_API_KEY", "cohere"),
+    ("CO_API_KEY", "cohere"),
+    ("HF_TOKEN", "huggingface"),
+    ("GIGACHAT_CREDENTIALS", "gigachat"),
+    ("CLOUDFLARE_API_TOKEN", "cloudflare"),
+    ("ANTHROPIC_API_KEY", "anthropic"),
+    ("MISTRAL_API_KEY", "mistral"),
+    ("DEEPSEEK_API_KEY", "deepseek"),
+    ("TOGETHER_API_KEY", "together"),
+    ("GITHUB_MODELS_TOKEN", "github"),
+    ("AZURE_OPENAI_API_KEY", "azure"),
+]
+
+
+def test_every_variable_is_tried() -> None:
+    known = {name for each in presets().values() for name in each.env}
+
+    assert {variable for variable, _ in NAMES} == known
+
+
+@pytest.mark.parametrize(("variable", "word"), NAMES)
+def test_a_key_alone_is_enough(variable: str, word: str) -> None:
+    needs = {name: EVERY_KEY[name] for name in preset(word).needs}
+
+    found = up({variable: "the-key", **needs})
+
+    assert (found.found, found.notes) == ((word,), ())
+    assert found.settings.warnings == ()
+    chats = {m.category for m in found.settings.models if m.kind is Kind.CHAT}
+    assert chats == {"SMALL", "BIG"}
+    for model in found.settings.models:
+        assert model.upstream.token.reveal() == "the-key"
+        assert model.obstacle is None
+        assert (model.category is None) == (model.kind is not Kind.CHAT)
+
+
+def test_all_keys_together() -> None:
     found = up(EVERY_KEY)
 
-    assert found.found == (
-        "openai",
-        "gemini",
-        "groq",
-        "openrouter",
-        "cloudflare",
-        "cohere",
-        "huggingface",
-        "mistral",
-        "deepseek",
-        "together",
-        "github",
-    )
-    assert found.notes == (
+    assert set(found.found) == {word for _, word in NAMES}
+    assert (found.notes, found.settings.warnings) == ((), ())
+    made = {m.name: m.kind for m in found.settings.models if m.kind is not Kind.CHAT}
+    assert made == {
+        "openai/gpt-image-1-mini": Kind.IMAGE,
+        "openai/text-embedding-3-small": Kind.EMBEDDING,
+        "gemini/gemini-2.5-flash-image": Kind.IMAGE,
+        "gemini/gemini-embedding-001": Kind.EMBEDDING,
+        "cloudflare/@cf/black-forest-labs/flux-1-schnell": Kind.IMAGE,
+        "cloudflare/@cf/baai/bge-m3": Kind.EMBEDDING,
+        "cohere/embed-v4.0": Kind.EMBEDDING,
+        "huggingface/black-forest-labs/FLUX.1-schnell": Kind.IMAGE,
+        "mistral/mistral-embed": Kind.EMBEDDING,
+        "together/black-forest-labs/FLUX.1-schnell": Kind.IMAGE,
+        "together/intfloat/multilingual-e5-large-instruct": Kind.EMBEDDING,
+        "github/openai/text-embedding-3-small": Kind.EMBEDDING,
+        "gigachat/GigaChat-2-Pro": Kind.IMAGE,
+        "gigachat/Embeddings": Kind.EMBEDDING,
+    }
+
+
+def test_azures_deployment_is_asked_under_both_sizes() -> None:
+    environ = {
+        "AZURE_OPENAI_API_KEY": "k",
+        "AZURE_OPENAI_ENDPOINT": "https://res.openai.azure.com/",
+        "AZURE_OPENAI_DEPLOYMENT": "my-gpt",
+    }
+
+    models = up(environ).settings.models
+
+    assert [(m.name, m.category, m.upstream_name) for m in models] == [
+        ("azure/small", "SMALL", "my-gpt"),
+        ("azure/big", "BIG", "my-gpt"),
+    ]
+    assert {m.upstream.url for m in models} == {
+        "https://res.openai.azure.com/openai/v1/chat/completions"
+    }
+    assert {m.upstream.auth for m in models} == {KeyHeader("api-key", "")}
+    assert up({"AZURE_OPENAI_API_KEY": "k"}).notes == (
         (
-            "AZURE_OPENAI_API_KEY is set, but Azure OpenAI: its URL names your"
-            " resource, so it needs a configuration file"
+            "AZURE_OPENAI_API_KEY is set, but AZURE_OPENAI_ENDPOINT and"
+            " AZURE_OPENAI_DEPLOYMENT are not"
         ),
-        "ANTHROPIC_API_KEY is set, but Anthropic's dialect is not built yet",
-        "GIGACHAT_CREDENTIALS is set, but GigaChat's dialect is not built yet",
     )
-    for word in found.found:
-        sizes = {m.category for m in found.settings.models if m.provider == word}
-        assert sizes == {"SMALL", "BIG"}
-    assert found.settings.warnings == ()
-    assert not any(model.obstacle for model in found.settings.models)
 
 
 def test_a_key_without_what_it_needs_is_noted() -> None:
@@ -150,7 +223,9 @@ def test_a_key_without_what_it_needs_is_noted() -> None:
 def test_keys_are_found_in_an_env_file_too(folder: Folder) -> None:
     env_file = folder.write("GROQ_API_KEY=k\nAUTH_TOKEN=from-a-file\n", ".env")
 
-    found = discover(environ={}, make_token=make_token, env_files=(env_file,))
+    found = discover(
+        dialects=DIALECTS, environ={}, make_token=make_token, env_files=(env_file,)
+    )
 
     assert (found.found, found.token) == (("groq",), None)
 

@@ -1,11 +1,15 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.settings.configuring import Folder
+from tproxy.core.model import Kind
 from tproxy.settings.endpoint import Endpoint, UnusableUrl, check, derive, is_near
 from tproxy.settings.presets import preset
 
 GEMINI = "https://generativelanguage.googleapis.com/v1beta"
 CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/acc/ai"
+GATEWAY = "https://gateway.ai.cloudflare.com/v1/acc/gw"
 HUGGING_FACE = "https://api-inference.huggingface.co/models/owner/name"
 
 
@@ -57,10 +61,10 @@ HUGGING_FACE = "https://api-inference.huggingface.co/models/owner/name"
     ],
 )
 def test_where_chats_are_asked(provider: str, url: str, asked: str) -> None:
-    endpoint = derive(url, preset(provider), None, unsized=True)
+    endpoint = derive(url, preset(provider), unsized=True)
 
     host = "/".join(url.split("/")[:3])
-    assert endpoint == Endpoint(host + asked, "openai", "chat")
+    assert endpoint == Endpoint(host + asked, "openai", Kind.CHAT)
 
 
 @pytest.mark.parametrize(
@@ -77,15 +81,109 @@ def test_where_chats_are_asked(provider: str, url: str, asked: str) -> None:
         ("cohere", "https://api.cohere.com/v2/chat", "cohere", "chat"),
         ("cloudflare", f"{CLOUDFLARE}/run", "cloudflare", "chat"),
         ("cloudflare", f"{CLOUDFLARE}/run/@cf/flux", "cloudflare", "image"),
+        ("cloudflare", f"{GATEWAY}/workers-ai", "cloudflare", "chat"),
+        ("anthropic", "https://api.anthropic.com/v1", "anthropic", "chat"),
         ("anthropic", "https://api.anthropic.com/v1/messages", "anthropic", "chat"),
+        ("gemini", f"{GEMINI}/models/imagen:predict", "gemini", "image"),
+        ("gemini", f"{GEMINI}/models/e:batchEmbedContents", "gemini", "embedding"),
+        ("cohere", "https://api.cohere.com/v2/embed", "cohere", "embedding"),
+        # the end of the URL is OpenAI's, whatever the provider
+        ("gigachat", "https://g.example/api/v1/embeddings", "openai", "embedding"),
+        ("gemini", f"{GEMINI}/openai/embeddings", "openai", "embedding"),
+        ("gemini", f"{GEMINI}/openai/images/generations", "openai", "image"),
+        ("cloudflare", f"{CLOUDFLARE}/v1/embeddings", "openai", "embedding"),
     ],
 )
 def test_what_an_unsized_model_is(
     provider: str, url: str, dialect: str, kind: str
 ) -> None:
-    endpoint = derive(url, preset(provider), None, unsized=True)
+    endpoint = derive(url, preset(provider), unsized=True)
 
-    assert endpoint == Endpoint(url.rstrip("/"), dialect, kind)
+    assert endpoint == Endpoint(url.rstrip("/"), dialect, Kind(kind))
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "asked"),
+    [
+        ("https://h.example/v1", "image", "/v1/images/generations"),
+        ("https://h.example/v1/", "embedding", "/v1/embeddings"),
+        ("https://h.example", "embedding", "/v1/embeddings"),
+        ("https://h.example/v1/chat/completions", "image", "/v1/images/generations"),
+        ("https://h.example/v1/embeddings", "chat", "/v1/chat/completions"),
+        ("https://h.example/x", "embedding", "/x/v1/embeddings"),
+    ],
+)
+def test_other_kinds_are_asked_beside_the_url_of_their_provider(
+    url: str, kind: str, asked: str
+) -> None:
+    endpoint = derive(url, preset("any"), kind=Kind(kind), shared=True)
+
+    assert endpoint == Endpoint(f"https://h.example{asked}", "openai", Kind(kind))
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("https://h.example/v1", "/v1/images/generations"),
+        ("https://h.example", "/v1/images/generations"),
+        ("https://h.example/v1/images/generations", "/v1/images/generations"),
+        ("https://h.example/flux", "/flux"),
+    ],
+)
+def test_where_images_are_asked_at_a_url_of_their_own(url: str, asked: str) -> None:
+    endpoint = derive(url, preset("any"), kind=Kind.IMAGE)
+
+    assert endpoint == Endpoint(f"https://h.example{asked}", "openai", Kind.IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("provider", "url", "kind", "dialect"),
+    [
+        ("gemini", f"{GEMINI}/models/m-image:generateContent", "image", "gemini"),
+        ("gemini", GEMINI, "embedding", "gemini"),
+        ("cloudflare", f"{CLOUDFLARE}/run/@cf/x/y", "chat", "cloudflare"),
+        ("huggingface", HUGGING_FACE, "image", "huggingface"),
+        ("gigachat", "https://g.example/api/v1", "image", "gigachat"),
+    ],
+)
+def test_the_kind_that_is_named_wins_in_dialects_of_their_own(
+    provider: str, url: str, kind: str, dialect: str
+) -> None:
+    endpoint = derive(url, preset(provider), kind=Kind(kind), unsized=True)
+
+    assert endpoint == Endpoint(url, dialect, Kind(kind))
+
+
+SEGMENTS = """v1 v2 v1beta openai ai run models chat completions images generations
+    embeddings embed messages m:generateContent workers-ai accounts acc x"""
+
+
+@given(
+    word=st.sampled_from(["any", "openai", "azure", "gemini", "cohere", "cloudflare"]),
+    segments=st.lists(st.sampled_from(SEGMENTS.split()), max_size=4),
+    kind=st.none() | st.sampled_from(Kind),
+    shared=st.booleans(),
+)
+def test_what_was_read_is_read_as_itself(
+    word: str, segments: list[str], kind: Kind | None, shared: bool
+) -> None:
+    url = "/".join(["https://h.example", *segments])
+
+    first = derive(url, preset(word), kind=kind, shared=shared)
+    again = derive(first.url, preset(word), kind=first.kind)
+
+    assert kind in (None, first.kind) or not shared
+    assert again == first
+
+
+def test_a_url_of_openais_form_is_asked_as_it_is_in_another_dialect() -> None:
+    url = "https://g.example/api/v1/chat/completions"
+
+    chat = derive(url, preset("gigachat"), dialect="gigachat")
+    image = derive(url, preset("gigachat"), dialect="gigachat", kind=Kind.IMAGE)
+
+    assert chat == Endpoint(url, "gigachat", Kind.CHAT)
+    assert image == Endpoint(url, "gigachat", Kind.IMAGE)
 
 
 def test_a_model_with_a_size_chats(folder: Folder) -> None:
@@ -95,8 +193,9 @@ def test_a_model_with_a_size_chats(folder: Folder) -> None:
     image = folder.model(f"{text}, token: k}}")
 
     assert sized.upstream.url == f"{HUGGING_FACE}/v1/chat/completions"
-    assert (sized.obstacle, sized.upstream.dialect) == (None, "openai")
-    assert image.obstacle == "image models are not built yet in this version"
+    assert (sized.kind, sized.upstream.dialect) == (Kind.CHAT, "openai")
+    assert image.upstream.url == HUGGING_FACE
+    assert (image.kind, image.upstream.dialect) == (Kind.IMAGE, "huggingface")
 
 
 def test_dialect_overrides_what_the_provider_speaks(folder: Folder) -> None:

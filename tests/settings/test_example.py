@@ -7,8 +7,10 @@ import attrs
 import pytest
 from dotenv import dotenv_values
 
+from tests.settings.configuring import DIALECTS
 from tproxy.core.errors import ConfigError
 from tproxy.settings import Settings, load, schema
+from tproxy.settings.presets import presets
 from tproxy.settings.schema import NOT_BUILT
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -28,7 +30,12 @@ CLASSES = (
 def load_example(**environ: str) -> Settings:
     names = dotenv_values(CONFIG / "env.example", interpolate=False)
     filled = {name: f"the-{name}" for name in names}
-    return load(CONFIG / "example.yaml", environ=filled | environ, env_files=())
+    return load(
+        CONFIG / "example.yaml",
+        dialects=DIALECTS,
+        environ=filled | environ,
+        env_files=(),
+    )
 
 
 def test_the_example_loads_with_the_names_of_the_example_environment() -> None:
@@ -37,15 +44,36 @@ def test_the_example_loads_with_the_names_of_the_example_environment() -> None:
     assert [client.name for client in settings.clients] == ["default", "team-a"]
     assert [model.upstream.url for model in settings.models] == [
         "https://api.groq.com/openai/v1/chat/completions",
-        "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
+        "https://generativelanguage.googleapis.com/v1beta",
+        "https://gigachat.devices.sberbank.ru/api/v1",
+        "https://generativelanguage.googleapis.com/v1beta",
+        "https://generativelanguage.googleapis.com/v1beta",
         "http://localhost:11434/v1/chat/completions",
     ]
+    kinds = [model.kind.value for model in settings.models]
+    assert kinds == ["chat", "chat", "chat", "image", "embedding", "chat"]
     assert settings.warnings == ()
 
 
 def test_an_example_environment_that_is_not_filled_in_serves_nobody() -> None:
     with pytest.raises(ConfigError, match="an empty token @ clients"):
-        load(CONFIG / "example.yaml", environ={}, env_file=CONFIG / "env.example")
+        load(
+            CONFIG / "example.yaml",
+            dialects=DIALECTS,
+            environ={},
+            env_file=CONFIG / "env.example",
+        )
+
+
+def test_every_variable_that_up_looks_for_is_shown() -> None:
+    text = (CONFIG / "env.example").read_text("utf-8")
+
+    looked_for = {
+        name
+        for preset in presets().values()
+        for name in (*preset.env, *preset.needs, *preset.takes.values())
+    }
+    assert looked_for <= set(re.findall(r"[A-Z_]{4,}", text))
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -75,7 +103,9 @@ def test_the_commented_lines_are_right_as_well(tmp_path: Path) -> None:
     file.write_text(shown, "utf-8")
     names = dotenv_values(CONFIG / "env.example", interpolate=False)
 
-    settings = load(file, environ={n: f"the-{n}" for n in names}, env_files=())
+    settings = load(
+        file, dialects=DIALECTS, environ={n: f"the-{n}" for n in names}, env_files=()
+    )
 
     assert settings.server.tls_cert == str(tmp_path / "server.pem")
     assert settings.models[0].upstream.headers == (("X-Title", "tproxy"),)

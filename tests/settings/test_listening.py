@@ -23,6 +23,7 @@ server:
   max_request_bytes: 1000
   drain_seconds: 0
   cors_origins: ["https://app.example", "*"]
+  fetch_images: true
   tls: {cert: cert.pem, key: key.pem}
 """
 
@@ -32,6 +33,7 @@ server:
         max_request_bytes=1000,
         drain_seconds=0.0,
         cors_origins=("https://app.example", "*"),
+        fetch_images=True,
         tls_cert=str(folder.path / "cert.pem"),
         tls_key=str(folder.path / "key.pem"),
     )

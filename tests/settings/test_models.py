@@ -1,8 +1,11 @@
+import attrs
 import pytest
 
-from tests.settings.configuring import MODEL, Folder
-from tproxy.core.model import ALL_CAPABILITIES, Capability
+from tests.settings.configuring import CHATS_ONLY, DIALECTS, MODEL, Folder
+from tproxy.core.errors import ConfigError, Fault
+from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind
 from tproxy.core.quota import Pool
+from tproxy.core.upstream import Dialect
 
 NOT_VISIBLE = "only visible ASCII characters, without spaces, can be used here"
 
@@ -85,21 +88,21 @@ models:
         (
             "provider: cohere, url: 'https://api.cohere.com/v2/chat'",
             "Cohere's own dialect is not built yet in this version",
-            " (without url, its OpenAI-compatible endpoint is asked)",
+            "",
         ),
         (
             "provider: openai, url: 'https://api.openai.com/v1/images/generations'",
-            "image models are not built yet in this version",
+            "image models of the dialect openai are not built yet in this version",
             "",
         ),
         (
             "provider: openai, url: 'https://api.openai.com/v1/embeddings'",
-            "embedding models are not built yet in this version",
+            "embedding models of the dialect openai are not built yet in this version",
             "",
         ),
         (
             "provider: any, url: 'https://any.example/flux'",
-            "image models are not built yet in this version",
+            "image models of the dialect openai are not built yet in this version",
             " (with neither model_size nor max_request_length it is for images)",
         ),
     ],
@@ -108,11 +111,75 @@ def test_what_is_not_built_is_listed_but_never_asked(
     folder: Folder, rest: str, obstacle: str, hint: str
 ) -> None:
     text = f"models:\n  - {{name: m, token: k, {rest}}}\n"
+    early = attrs.evolve(folder, dialects=CHATS_ONLY)
 
-    assert folder.model(text).obstacle == obstacle
-    assert folder.warnings(text) == [
+    assert early.model(text).obstacle == obstacle
+    assert folder.model(text).obstacle is None
+    assert early.warnings(text) == [
         f"proxy.yaml:2: 'm' is listed but never asked: {obstacle} @ models[0]{hint}"
     ]
+
+
+@pytest.mark.parametrize(
+    ("rest", "kind"),
+    [
+        ("provider: groq", Kind.CHAT),
+        ("provider: openai, kind: image", Kind.IMAGE),
+        (
+            "provider: openai, url: 'https://api.openai.com/v1/embeddings'",
+            Kind.EMBEDDING,
+        ),
+        ("provider: cohere, kind: embedding", Kind.EMBEDDING),
+        ("provider: any, url: 'https://any.example/flux'", Kind.IMAGE),
+        ("provider: any, url: 'https://a.example/f', kind: chat", Kind.CHAT),
+        ("provider: any, url: 'https://a.example/f', max_request_length: 1", Kind.CHAT),
+    ],
+)
+def test_what_a_model_makes(folder: Folder, rest: str, kind: Kind) -> None:
+    text = f"models:\n  - {{name: m, token: k, {rest}}}\n"
+
+    assert folder.model(text).kind is kind
+    assert folder.warnings(text) == []
+
+
+@pytest.mark.parametrize(
+    ("rest", "strict"),
+    [("", False), ("    unsupported: drop", False), ("    unsupported: refuse", True)],
+)
+def test_hints_may_be_refused(folder: Folder, rest: str, strict: bool) -> None:
+    assert folder.model(f"{MODEL}{rest}\n").strict is strict
+
+
+def test_any_dialect_there_is_can_be_named(folder: Folder) -> None:
+    klingon = attrs.evolve(folder, dialects=DIALECTS | {"klingon": DIALECTS["openai"]})
+    text = f"{MODEL}    url: https://k.example/qo\n    dialect: klingon\n"
+
+    upstream = klingon.model(text).upstream
+
+    assert (upstream.dialect, upstream.url) == ("klingon", "https://k.example/qo")
+    assert klingon.faults(text.replace("klingon", "klingn")) == [
+        (
+            "proxy.yaml:6: unknown word 'klingn' @ models[0].dialect"
+            " (did you mean 'klingon'?)"
+        )
+    ]
+
+
+def test_a_dialect_that_cannot_be_used_is_a_fault_where_it_is_needed(
+    folder: Folder,
+) -> None:
+    class Broken(dict[str, Dialect]):
+        def __getitem__(self, name: str) -> Dialect:
+            if name == "klingon":
+                raise ConfigError(faults=(Fault("plug-in klingon", 0, "no", ""),))
+            return super().__getitem__(name)
+
+    broken = Broken(DIALECTS | {"klingon": DIALECTS["openai"]})
+    folder = attrs.evolve(folder, dialects=broken)
+
+    assert folder.load(MODEL).warnings == ()
+    text = f"{MODEL}    url: https://k.example/qo\n    dialect: klingon\n"
+    assert folder.faults(text) == ["plug-in klingon: no"]
 
 
 def test_kind_has_to_agree_with_the_url(folder: Folder) -> None:

@@ -2,31 +2,65 @@
 
 from pathlib import Path
 
-import attrs
 import pytest
 
-from tests.settings.configuring import TOKEN
+from tests.settings.configuring import DIALECTS, TOKEN
 from tproxy.core.errors import ConfigError
-from tproxy.core.model import ALL_CAPABILITIES, Model, Patience, Upstream
-from tproxy.core.quota import Kind, Pool, Window
+from tproxy.core.model import (
+    ALL_CAPABILITIES,
+    ClientCredentials,
+    Kind,
+    Model,
+    Patience,
+    Upstream,
+)
+from tproxy.core.quota import Kind as WindowKind
+from tproxy.core.quota import Pool, Window
 from tproxy.core.secret import Secret
 from tproxy.settings import Settings, load
 
 DATA = Path(__file__).parent / "data"
 
 
+HF = "https://api-inference.huggingface.co/models"
+TOGETHER = "https://api.together.xyz/v1"
+CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/acc/ai/run"
+FLUX = "@cf/black-forest-labs/flux-1-schnell"
+IMAGES = f"""\
+models:
+  - name: huggingface/FLUX.1-dev
+    provider: huggingface
+    priority: 1
+    requests_per_minute: 5
+    requests_per_hour: 50
+    requests_per_day: 500
+    url: "{HF}/black-forest-labs/FLUX.1-dev"
+    token: "HF_TOKEN"
+
+  - name: together/FLUX.1-schnell-Free
+    provider: together
+    url: "{TOGETHER}/images/generations"
+    token: "together_token"
+
+  - name: cloudflare/flux-1-schnell
+    provider: cloudflare
+    url: "{CLOUDFLARE}/{FLUX}"
+    token: "cloudflare_token"
+"""
+
+
 def origin(folder: Path) -> Settings:
     file = folder / "origin.yaml"
     file.write_bytes((DATA / "origin.yaml").read_bytes())
     file.chmod(0o600)
-    return load(file, environ=TOKEN, env_files=())
+    return load(file, dialects=DIALECTS, environ=TOKEN, env_files=())
 
 
 def windows(minute: int, hour: int, day: int) -> tuple[Window, ...]:
     return (
         Window(60, minute),
         Window(3_600, hour),
-        Window(86_400, day, Kind.CALENDAR),
+        Window(86_400, day, WindowKind.CALENDAR),
     )
 
 
@@ -55,7 +89,7 @@ def test_the_valid_file_loads_unchanged(tmp_path: Path) -> None:
         (m.provider, m.upstream_name, m.category, m.priority, m.obstacle is None)
         for m in settings.models
     ] == [
-        ("gigachat", "GigaChat", "SMALL", 1, False),
+        ("gigachat", "GigaChat", "SMALL", 1, True),
         ("huggingface", "Mistral-Nemo-Instruct-2407", "SMALL", 2, True),
         ("groq", "llama-3.2-90b-vision-preview", "BIG", 1, True),
         ("openrouter", "deepseek/deepseek-chat:free", "BIG", 1, True),
@@ -67,27 +101,44 @@ def test_the_valid_file_loads_unchanged(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_not_built_yet_is_listed_with_a_warning(tmp_path: Path) -> None:
+def test_gigachats_credentials_are_exchanged_at_its_public_host(tmp_path: Path) -> None:
     settings = origin(tmp_path)
 
-    obstacle = "GigaChat's own dialect is not built yet in this version"
-    assert settings.models[0].obstacle == obstacle
-    assert [attrs.evolve(w, source="origin.yaml") for w in settings.warnings] == [
-        attrs.evolve(
-            settings.warnings[0],
-            source="origin.yaml",
-            line=13,
-            path="models[0]",
-            problem=f"'gigachat/GigaChat' is listed but never asked: {obstacle}",
-        )
+    gigachat = settings.models[0].upstream
+    assert gigachat.url == "https://gigachat.devices.sberbank.ru/api/v1"
+    assert gigachat.token == Secret("clientID:clientSecret")
+    assert gigachat.auth == ClientCredentials(
+        "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
+    )
+    assert settings.warnings == ()
+
+
+def test_image_models_are_those_with_a_url_and_neither_length_nor_size(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "images.yaml"
+    file.write_text(IMAGES, "utf-8")
+    file.chmod(0o600)
+
+    settings = load(file, dialects=DIALECTS, environ=TOKEN, env_files=())
+
+    assert [
+        (m.kind, m.upstream.dialect, m.upstream.url, m.category, m.obstacle)
+        for m in settings.models
+    ] == [
+        (Kind.IMAGE, "huggingface", f"{HF}/black-forest-labs/FLUX.1-dev", None, None),
+        (Kind.IMAGE, "openai", f"{TOGETHER}/images/generations", None, None),
+        (Kind.IMAGE, "cloudflare", f"{CLOUDFLARE}/{FLUX}", None, None),
     ]
+    assert settings.models[0].pools[0].windows == windows(5, 50, 500)
+    assert settings.warnings == ()
 
 
 def test_the_invalid_file_gets_one_precise_fault() -> None:
     file = DATA / "origin_invalid.yaml"
 
     with pytest.raises(ConfigError) as caught:
-        load(file, environ=TOKEN, env_files=())
+        load(file, dialects=DIALECTS, environ=TOKEN, env_files=())
 
     assert str(caught.value) == (
         f"{file}:49: not valid YAML at column 4: "
@@ -102,7 +153,7 @@ def test_the_invalid_file_loads_once_it_is_mended(tmp_path: Path) -> None:
     file.write_text("\n".join(lines), "utf-8")
     file.chmod(0o600)
 
-    settings = load(file, environ=TOKEN, env_files=())
+    settings = load(file, dialects=DIALECTS, environ=TOKEN, env_files=())
 
     assert {model.upstream.patience for model in settings.models} == {
         Patience(silence=30.0, whole=30.0)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.settings.configuring import MODEL, TOKEN, Folder
+from tests.settings.configuring import DIALECTS, MODEL, TOKEN, Folder
 from tproxy.core.errors import ConfigError
 from tproxy.settings import Overrides, load
 
@@ -48,7 +48,6 @@ def test_every_key_of_the_interface_is_built_or_said_not_to_be(folder: Folder) -
         "pools",
         "models[0].pool",
         "models[0].price",
-        "models[0].unsupported",
         "routing.wait_seconds",
         "state.backend",
         "state.path",
@@ -62,8 +61,10 @@ def test_every_key_of_the_interface_is_built_or_said_not_to_be(folder: Folder) -
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    file, environ = tmp_path / "none.yaml", {"PORT": "x"}
+
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path / "none.yaml", environ={"PORT": "x"}, env_files=())
+        load(file, dialects=DIALECTS, environ=environ, env_files=())
 
     assert str(caught.value).replace(f"{tmp_path}/", "").splitlines() == [
         "none.yaml: cannot be read: No such file or directory",
@@ -73,7 +74,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_no_file_at_all() -> None:
     with pytest.raises(ConfigError) as caught:
-        load(None, environ=TOKEN, env_files=())
+        load(None, dialects=DIALECTS, environ=TOKEN, env_files=())
 
     assert str(caught.value) == (
         "command line: no configuration file is named"
@@ -86,7 +87,7 @@ def test_a_file_that_is_not_text(folder: Folder) -> None:
     file.write_bytes(b"models:\n  - name: \xff\n")
 
     with pytest.raises(ConfigError, match=r"yaml:2: not UTF-8 text$"):
-        load(file, environ=TOKEN, env_files=())
+        load(file, dialects=DIALECTS, environ=TOKEN, env_files=())
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(folder: Folder) -> None:
@@ -104,7 +105,7 @@ def test_a_file_with_tokens_that_others_can_read(
     file = folder.write(MODEL)
     file.chmod(mode)
 
-    settings = load(file, environ=TOKEN, env_files=())
+    settings = load(file, dialects=DIALECTS, environ=TOKEN, env_files=())
 
     warning = (
         f"{file}: holds tokens and can be read by other users"
@@ -117,7 +118,7 @@ def test_a_file_that_only_refers_to_tokens_may_be_read_by_all(folder: Folder) ->
     file = folder.write(MODEL.replace("token: key", "token: ${KEY}"))
     file.chmod(0o644)
 
-    settings = load(file, environ=TOKEN | {"KEY": "k"}, env_files=())
+    settings = load(file, dialects=DIALECTS, environ=TOKEN | {"KEY": "k"}, env_files=())
 
     assert settings.warnings == ()
 
@@ -126,4 +127,4 @@ def test_a_file_without_end(folder: Folder) -> None:
     file = folder.write("#" * (8 << 20) + "\n")
 
     with pytest.raises(ConfigError, match=r"yaml: too large for a configuration$"):
-        load(file, environ=TOKEN, env_files=())
+        load(file, dialects=DIALECTS, environ=TOKEN, env_files=())

@@ -1,4 +1,4 @@
-from tests.settings.configuring import MODEL, TOKEN, Folder
+from tests.settings.configuring import DIALECTS, MODEL, TOKEN, Folder
 from tproxy.settings import ECHO_URL, load
 
 
@@ -18,10 +18,29 @@ def test_the_echo_provider_gets_its_address_later(folder: Folder) -> None:
     ]
 
 
+def test_images_and_embeddings_are_asked_beside_chats(folder: Folder) -> None:
+    image = "  - {name: i, provider: echo, kind: image}\n"
+    embedding = "  - {name: e, provider: echo, kind: embedding}\n"
+    settings = folder.load(f"models:\n{image}{embedding}")
+
+    served = settings.with_echo("http://127.0.0.1:9/v1/chat/completions")
+
+    assert [model.upstream.url for model in served.models] == [
+        "http://127.0.0.1:9/v1/images/generations",
+        "http://127.0.0.1:9/v1/embeddings",
+    ]
+
+
 def test_the_echo_provider_may_be_running_already(folder: Folder) -> None:
     file = folder.write("models:\n  - {name: e, provider: echo}\n")
 
-    settings = load(file, environ=TOKEN, env_files=(), echo_url="http://127.0.0.1:9/v1")
+    settings = load(
+        file,
+        dialects=DIALECTS,
+        environ=TOKEN,
+        env_files=(),
+        echo_url="http://127.0.0.1:9/v1",
+    )
 
     assert settings.models[0].upstream.url == "http://127.0.0.1:9/v1"
     assert settings.warnings == ()

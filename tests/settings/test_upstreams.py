@@ -1,12 +1,7 @@
 import pytest
 
 from tests.settings.configuring import MODEL, TOKEN, Folder
-from tproxy.core.model import KeyHeader, Patience, Tls
-from tproxy.core.secret import Secret
-from tproxy.settings.presets import presets
-
-NO_KEY = "models:\n  - name: m\n    provider: groq\n"
-UNSENDABLE = "cannot be sent: a line break, a character or a space at an end"
+from tproxy.core.model import Patience, Tls
 
 
 def test_a_models_own_keys_win_over_its_providers(folder: Folder) -> None:
@@ -55,13 +50,60 @@ models:
     assert own.tls == Tls(f"{path}/m.pem", f"{path}/m.pem", f"{path}/m.key")
 
 
-def test_without_a_url_the_preset_is_asked(folder: Folder) -> None:
-    for word, preset in presets().items():
-        if preset.url is not None and "$" not in preset.url:
-            model = folder.model(f"models: [{{name: m, provider: {word}, token: k}}]")
+GEMINI = "https://generativelanguage.googleapis.com/v1beta"
+COHERE = "https://api.cohere.ai/compatibility/v1"
+CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/acc/ai"
+HUGGING_FACE = "https://router.huggingface.co"
 
-            assert model.upstream.url == preset.url
-            assert (model.upstream.dialect, model.obstacle) == ("openai", None)
+
+@pytest.mark.parametrize(
+    ("rest", "dialect", "url"),
+    [
+        ("groq", "openai", "https://api.groq.com/openai/v1/chat/completions"),
+        ("google", "gemini", GEMINI),
+        ("gemini, kind: image", "gemini", GEMINI),
+        ("gemini, dialect: openai", "openai", f"{GEMINI}/openai/chat/completions"),
+        (
+            "gemini, dialect: openai, kind: embedding",
+            "openai",
+            f"{GEMINI}/openai/embeddings",
+        ),
+        ("cohere", "openai", f"{COHERE}/chat/completions"),
+        ("cohere, kind: embedding", "cohere", "https://api.cohere.com/v2"),
+        ("cohere, dialect: cohere", "cohere", "https://api.cohere.com/v2"),
+        ("cloudflare", "openai", f"{CLOUDFLARE}/v1/chat/completions"),
+        ("cloudflare, kind: embedding", "openai", f"{CLOUDFLARE}/v1/embeddings"),
+        ("cloudflare, kind: image", "cloudflare", f"{CLOUDFLARE}/run"),
+        ("cloudflare, dialect: cloudflare", "cloudflare", f"{CLOUDFLARE}/run"),
+        ("huggingface", "openai", f"{HUGGING_FACE}/v1/chat/completions"),
+        (
+            "huggingface, kind: image",
+            "huggingface",
+            f"{HUGGING_FACE}/hf-inference/models",
+        ),
+        ("anthropic", "anthropic", "https://api.anthropic.com/v1/messages"),
+        (
+            "gigachat",
+            "gigachat",
+            "https://gigachat.devices.sberbank.ru/api/v1",
+        ),
+        (
+            "openai, kind: image",
+            "openai",
+            "https://api.openai.com/v1/images/generations",
+        ),
+        ("echo", "openai", "echo:"),
+    ],
+)
+def test_without_a_url_the_preset_is_asked(
+    folder: Folder, rest: str, dialect: str, url: str
+) -> None:
+    text = f"models: [{{name: m, token: k, provider: {rest}}}]"
+
+    model = folder.model(text, TOKEN | {"CLOUDFLARE_ACCOUNT_ID": "acc"})
+
+    assert (model.upstream.dialect, model.upstream.url) == (dialect, url)
+    assert model.obstacle is None
 
 
 def test_known_words_are_known_in_any_case(folder: Folder) -> None:
@@ -98,6 +140,10 @@ def test_a_preset_may_take_its_url_from_the_environment(folder: Folder) -> None:
             "provider: anthropic, dialect: openai",
             "no url, and none of Anthropic's in that dialect is known",
         ),
+        (
+            "provider: groq, dialect: gemini",
+            "no url, and none of Groq's in that dialect is known",
+        ),
         ("provider: mine", "no url, and 'mine' is no known provider"),
     ],
 )
@@ -115,67 +161,6 @@ def test_the_accounts_of_the_file_are_suggested_too(folder: Folder) -> None:
             "proxy.yaml:3: no url, and 'wrok' is no known provider @ models[0].provider"
             " (did you mean 'work'?)"
         )
-    ]
-
-
-def test_a_key_that_is_no_bearer_token_is_a_header(folder: Folder) -> None:
-    model = folder.model(
-        "models: [{name: m, provider: azure, token: k, url: 'https://r.example'}]"
-    )
-
-    assert model.upstream.auth == KeyHeader("api-key", scheme="")
-    assert model.upstream.token == Secret("k")
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        (NO_KEY, "2: the token is missing; most providers want one @ models[0].token"),
-        (
-            NO_KEY + "    token: ''\n",
-            "4: the token is empty; most providers want one @ models[0].token",
-        ),
-        (
-            NO_KEY + "  - {name: n, provider: groq}\nproviders: {groq: {token: ''}}\n",
-            "5: the token is empty; most providers want one @ providers.groq.token",
-        ),
-    ],
-)
-def test_a_token_that_is_not_there(folder: Folder, text: str, place: str) -> None:
-    assert folder.warnings(text) == [f"proxy.yaml:{place}"]
-
-
-@pytest.mark.parametrize(
-    "rest",
-    [
-        "provider: ollama",
-        "provider: echo",
-        "provider: vllm, url: 'http://10.0.0.5:8000'",
-        "provider: x, url: 'https://localhost/v1'",
-        "provider: x, url: 'https://x.example/v1', headers: {Authorization: Basic x}",
-    ],
-)
-def test_where_no_token_is_needed(folder: Folder, rest: str) -> None:
-    assert folder.warnings(f"models:\n  - {{name: m, {rest}}}\n") == []
-
-
-@pytest.mark.parametrize(
-    ("key", "fault"),
-    [
-        ("a\nb", UNSENDABLE),
-        ("key\n", UNSENDABLE),
-        (" key", UNSENDABLE),
-        ("ключ", UNSENDABLE),
-        ("\x7f", UNSENDABLE),
-        ("Bearer key", "the token begins with 'Bearer'"),
-    ],
-)
-def test_a_token_that_cannot_be_sent(folder: Folder, key: str, fault: str) -> None:
-    text = NO_KEY + "    token: ${KEY}\n"
-
-    hint = " (the proxy adds that word)" if "Bearer" in key else ""
-    assert folder.faults(text, TOKEN | {"KEY": key}) == [
-        f"proxy.yaml:4: {fault} @ models[0].token{hint}"
     ]
 
 

@@ -21,7 +21,8 @@ from tproxy.core.quota import MINUTE, Window
 from tproxy.web.routes import ROUTES
 
 PUBLIC = {"/ping", "/healthz", "/readyz"}
-EVERY_ROUTE = ["/chat/completions", "/models", "/models/echo/small", *sorted(PUBLIC)]
+ASKED = ["/chat/completions", "/images/generations", "/image", "/embeddings"]
+EVERY_ROUTE = [*ASKED, "/models", "/models/echo/small", *sorted(PUBLIC)]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 

@@ -1,6 +1,7 @@
 """The echo provider's routes and how they are served.
 
-Source: OpenAI API reference, "Chat" and "Models". No key is asked for.
+Source: OpenAI API reference, "Chat", "Images", "Embeddings" and "Models". No key is
+asked for.
 
 What this module rests on in Tornado 6.6:
   * A handler is not cancelled when its client leaves, it is only told; so the reply
@@ -23,7 +24,9 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
 
 from tproxy.echo.answers import Answer, answer
+from tproxy.echo.embeddings import embeddings
 from tproxy.echo.errors import Refused
+from tproxy.echo.images import images
 from tproxy.echo.replies import Stamp, chunks, completion
 
 MODELS: Final = ("echo-small", "echo-big")
@@ -140,6 +143,21 @@ class _Chat(_Handler):
         self.finish(b"data: [DONE]\n\n")
 
 
+class _Images(_Handler):
+    allowed = "POST"
+
+    def post(self) -> None:
+        created = int(self.surroundings.clock())
+        self._finish_json(images(_decode(self.request.body), created))
+
+
+class _Embeddings(_Handler):
+    allowed = "POST"
+
+    def post(self) -> None:
+        self._finish_json(embeddings(_decode(self.request.body)))
+
+
 class _Models(_Handler):
     allowed = "GET"
 
@@ -180,6 +198,8 @@ def application(
     return Application(
         [
             (r"/v1/chat/completions", _Chat, shared),
+            (r"/v1/images/generations", _Images, shared),
+            (r"/v1/embeddings", _Embeddings, shared),
             (r"/v1/models", _Models, shared),
         ],
         default_handler_class=_Unknown,

@@ -7,8 +7,11 @@ from typing import Protocol
 
 import attrs
 
+from tproxy.core.catalog import Asked
+from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.core.quota import Room
+from tproxy.core.selection import Exclusion, Why
 from tproxy.core.upstream import Headers
 
 # Of the provider's head these are not the client's business: they speak of one hop
@@ -71,6 +74,22 @@ class Answer:
 
     async def end(self) -> None:
         await self._asking.end()
+
+
+def reason_for(
+    asked: Asked,
+    model: Model,
+    excluded: list[Exclusion],
+    failed: dict[str, UpstreamFailed],
+) -> str:
+    """Why this model answers, in a line of visible ASCII."""
+    parts = [asked.how if model in asked.models else f"fallback after {asked.how}"]
+    if asked.how == "category":
+        parts = [f"category {model.category}", f"priority {model.priority}"]
+    shown = [e for e in excluded if e.why is not Why.NOT_ALLOWED]
+    parts += [f"{e.model.name} {e.why.value}" for e in shown[:4]]
+    parts += [f"{name} {error.failure.name}" for name, error in failed.items()]
+    return "; ".join(parts)[:400]
 
 
 def passed_on(headers: Mapping[str, str], *, kind: str) -> Headers:

@@ -12,6 +12,7 @@ from tproxy.core.events import Attempt
 from tproxy.core.model import Model
 from tproxy.core.state import Breakers, Clock, Lease, QuotaStore
 from tproxy.core.upstream import UpstreamReply, Usage
+from tproxy.relay.budget import RetryBudget
 from tproxy.relay.trail import Trail
 
 
@@ -29,6 +30,7 @@ class Asking:
     _breakers: Breakers
     _clock: Clock
     _trail: Trail
+    _budget: RetryBudget
     failure: UpstreamFailed | None = None
     finished: bool = False
     sent: bool = False  # the provider may have the request
@@ -42,9 +44,11 @@ class Asking:
 
     async def begin(self) -> None:
         self._started = self._clock.steady()
+        self._budget.begin(self.model.provider)
         try:
             await self._breakers.asked(self.model.name)
         except BaseException:
+            self._budget.end(self.model.provider)
             await self._quotas.release(self._lease)
             raise
 
@@ -56,11 +60,28 @@ class Asking:
         self._exchange = exchange
         return reply
 
+    def drop(self, fields: tuple[str, ...]) -> None:
+        """Note the client's fields that the dialect has no words for.
+
+        Raises:
+            UpstreamFailed: the model takes a request as it is, or not at all.
+        """
+        if fields and self.model.strict:
+            name, row = self.model.name, failures.UNSUPPORTED
+            raise UpstreamFailed(
+                message=f"{name}: {row.said}: {', '.join(fields)}.",
+                failure=row,
+                model=name,
+                param=fields[0],
+            )
+        self.dropped += fields
+
     async def end(self) -> None:
         """Hang up, if that is still to do, and settle what was taken; once."""
         if self._ended:
             return
         self._ended = True
+        self._budget.end(self.model.provider)
         try:
             if self._exchange is not None:
                 await self._exchange.__aexit__(None, None, None)

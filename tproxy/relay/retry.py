@@ -8,6 +8,8 @@ from tproxy.core import failures
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import RetryPolicy
 
+_NOBODYS = (failures.STALE, failures.EXPIRED)
+
 
 def pause(
     failure: UpstreamFailed,
@@ -21,11 +23,11 @@ def pause(
 
     `rest` is how long the candidate's quota rests still, `chance` is in [0, 1). Doubles
     from `base_delay`, spread by `jitter`, never shorter than the provider asked; longer
-    than `max_delay` is the client's to wait. A connection that had been closed while it
-    was idle is nobody's failure: the first repeat after that is free, and comes before
-    all others, as if it were due since ever.
+    than `max_delay` is the client's to wait. A kept connection that was closed, or a
+    token that died, is nobody's failure: the first repeat after that is free, and comes
+    before all others, as if it were due since ever.
     """
-    if failure.failure is failures.STALE and repeat == 1:
+    if failure.failure in _NOBODYS and repeat == 1:
         return -math.inf
     if not failure.failure.again or repeat > policy.max_retries:
         return None

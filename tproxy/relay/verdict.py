@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tproxy.core import failures
+from tproxy.core.catalog import DEFAULT_CATEGORY
 from tproxy.core.errors import (
     ContextLengthExceeded,
     InvalidRequest,
@@ -19,7 +20,10 @@ from tproxy.core.selection import Exclusion, Why
 
 _WAITS = {Why.QUOTA, Why.RESTING}
 # Of several reasons the one to tell is the one whose mending helps most.
-_NEAREST = (Why.TOO_LONG, Why.INCAPABLE, Why.UNSUPPORTED, Why.NOT_ALLOWED)
+_NEAREST = (
+    *(Why.TOO_LONG, Why.INCAPABLE, Why.UNSUPPORTED),
+    *(Why.OTHER_KIND, Why.NOT_ALLOWED),
+)
 _LISTED = 8  # candidates named in one message
 
 
@@ -92,6 +96,10 @@ def _unfit(called: str | None, excluded: Sequence[Exclusion]) -> ProxyError:
             return ContextLengthExceeded(message=message, param="messages")
         case Why.INCAPABLE:
             return InvalidRequest(message=message)
+        case Why.OTHER_KIND:
+            detail = next(e.detail for e in excluded if e.why is why)
+            message = f"{called or DEFAULT_CATEGORY} is {detail}."
+            return InvalidRequest(message=message, param="model")
         case Why.NOT_ALLOWED:
             return ModelNotAllowed(message=message, param="model")
     return NoCandidate(message=message)

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tproxy.core.chat import ChatRequest
-from tproxy.core.model import Client, Model
+from tproxy.core.model import Client, Kind, Model
+from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Selection, Strategy, Why
+
+_CALLED = {Kind.CHAT: "a chat", Kind.IMAGE: "an image", Kind.EMBEDDING: "an embedding"}
 
 
 def select(
-    chat: ChatRequest,
+    request: Request,
     client: Client,
     candidates: Iterable[Candidate],
     strategy: Strategy,
     *,
     called: str,
 ) -> Selection:
-    """Rank those who can take `chat`; say of the others why not.
+    """Rank those who can take `request`; say of the others why not.
 
     `called` is the name the client used; an allow-list may hold that, or a name of the
-    model itself. Where all that could take it rest after failures, the one whose rest
-    ends first is asked all the same: a guess beats a refusal.
+    model itself. Of a category only the models of the right kind are looked at, if it
+    has any. Where all that could take it rest after failures, the one whose rest ends
+    first is asked all the same: a guess beats a refusal.
     """
+    candidates = list(candidates)
+    apt = [c for c in candidates if c.model.kind is request.kind] or candidates
     fit: list[Candidate] = []
     excluded: list[Exclusion] = []
     resting: list[Candidate] = []
-    for candidate in candidates:
-        exclusion = _unfit(chat, client, candidate, called)
+    for candidate in apt:
+        exclusion = _unfit(request, client, candidate, called)
         if exclusion is not None:
             excluded.append(exclusion)
         elif candidate.resting_for > 0:
@@ -40,22 +45,24 @@ def select(
     excluded.extend(
         Exclusion(c.model, Why.RESTING, "", wait=c.resting_for) for c in resting
     )
-    return Selection(strategy.rank(chat, fit), tuple(excluded))
+    return Selection(strategy.rank(request, fit), tuple(excluded))
 
 
 def _unfit(
-    chat: ChatRequest, client: Client, candidate: Candidate, called: str
+    request: Request, client: Client, candidate: Candidate, called: str
 ) -> Exclusion | None:
     model = candidate.model
     if not client.may_call(called, model.name, *model.aliases):
         return Exclusion(model, Why.NOT_ALLOWED, "")
+    if model.kind is not request.kind:
+        return Exclusion(model, Why.OTHER_KIND, f"not {_CALLED[request.kind]} model")
     if model.obstacle is not None:
         return Exclusion(model, Why.UNSUPPORTED, model.obstacle)
-    missing = chat.needs - model.capabilities
+    missing = request.needs - model.capabilities
     if missing:
         names = ", ".join(sorted(capability.value for capability in missing))
         return Exclusion(model, Why.INCAPABLE, f"needs {names}")
-    too_long = _too_long(chat, model)
+    too_long = _too_long(request, model)
     if too_long:
         return Exclusion(model, Why.TOO_LONG, too_long)
     if candidate.free_in > 0:
@@ -64,14 +71,14 @@ def _unfit(
     return None
 
 
-def _too_long(chat: ChatRequest, model: Model) -> str:
+def _too_long(request: Request, model: Model) -> str:
     most = model.max_request_length
-    if most is not None and chat.text_bytes > most:
-        return f"{chat.text_bytes} bytes of text, at most {most}"
-    wanted = chat.output_tokens or 0
+    if most is not None and request.text_bytes > most:
+        return f"{request.text_bytes} bytes of text, at most {most}"
+    wanted = request.output_tokens or 0
     if model.max_output_tokens is not None and wanted > model.max_output_tokens:
         return f"{wanted} output tokens asked, at most {model.max_output_tokens}"
-    window, prompt = model.context_tokens, chat.prompt_tokens
+    window, prompt = model.context_tokens, request.prompt_tokens
     if window is not None and prompt + wanted > window:
         return f"about {prompt} + {wanted} tokens, at most {window}"
     return ""

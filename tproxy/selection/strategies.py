@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from tproxy.core.chat import ChatRequest
+from tproxy.core.request import Request
 from tproxy.core.selection import Candidate
 
 
@@ -15,7 +15,7 @@ class PriorityThenIdlest:
     """Lower priority number first; among equals, the one used longest ago."""
 
     def rank(
-        self, chat: ChatRequest, candidates: Sequence[Candidate]
+        self, request: Request, candidates: Sequence[Candidate]
     ) -> tuple[Candidate, ...]:
         if len(candidates) < 2:
             return tuple(candidates)

@@ -9,11 +9,12 @@ import attrs
 
 from tproxy.settings import environment, reader, starter
 from tproxy.settings.clients import AUTH_TOKEN
+from tproxy.settings.dialects import Dialects
 from tproxy.settings.environment import ENV_FILES, Environment
+from tproxy.settings.headers import unsendable
 from tproxy.settings.report import Report
 from tproxy.settings.settings import Discovery, Overrides
 from tproxy.settings.starter import Found
-from tproxy.settings.upstreams import unsendable
 
 _NO_FLAGS = Overrides()
 
@@ -21,6 +22,7 @@ _NO_FLAGS = Overrides()
 def discover(
     *,
     environ: Mapping[str, str],
+    dialects: Dialects,
     make_token: Callable[[], str],
     env_file: Path | None = None,
     overrides: Overrides = _NO_FLAGS,
@@ -30,22 +32,22 @@ def discover(
     """Settings for the providers whose keys are set, or for the echo provider.
 
     They are those of the file that `render_init` writes. Where AUTH_TOKEN is not set,
-    `make_token` makes the token that clients send. Environment, env files, flags and
-    `echo_url` are as in `load`.
+    `make_token` makes the token that clients send. Environment, dialects, env files,
+    flags and `echo_url` are as in `load`.
 
     Raises:
         ConfigError: with every fault of environment and flags.
     """
     report = Report("built-in presets")
     variables = environment.read(environ, env_file, env_files, report)
-    found = _usable(starter.keys(variables.values), variables, report)
+    found = _usable(starter.keys(variables.values, dialects), variables, report)
     token = None
     if not variables.values.get(AUTH_TOKEN):
         token = make_token()
         values = {**variables.values, AUTH_TOKEN: token}
         variables = attrs.evolve(variables, values=values)
     text = starter.write(found)
-    settings = reader.resolve(text, Path(), variables, overrides, report)
+    settings = reader.resolve(text, Path(), variables, overrides, dialects, report)
     if echo_url is not None:
         settings = settings.with_echo(echo_url)
     words = tuple(key.preset.word for key in found.keys)
@@ -67,6 +69,7 @@ def _usable(found: Found, variables: Environment, report: Report) -> Found:
 def render_init(
     environ: Mapping[str, str],
     *,
+    dialects: Dialects,
     env_file: Path | None = None,
     env_files: Sequence[Path] = ENV_FILES,
 ) -> str:
@@ -78,4 +81,4 @@ def render_init(
     report = Report("built-in presets")
     variables = environment.read(environ, env_file, env_files, report)
     report.settle()
-    return starter.write(starter.keys(variables.values))
+    return starter.write(starter.keys(variables.values, dialects))

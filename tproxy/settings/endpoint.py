@@ -8,12 +8,27 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import attrs
 
-from tproxy.settings.presets import Preset
+from tproxy.core.model import Kind
+from tproxy.settings.presets import OPENAI, Preset
 
-CHAT = "/chat/completions"
-_KINDS = {CHAT: "chat", "/images/generations": "image", "/embeddings": "embedding"}
-# Where the providers' own dialects chat.
-_OWN_CHAT = ("/chat", "/messages", ":generateContent", ":streamGenerateContent")
+# What URLs of OpenAI's dialect end in.
+END_OF = {
+    Kind.CHAT: "/chat/completions",
+    Kind.IMAGE: "/images/generations",
+    Kind.EMBEDDING: "/embeddings",
+}
+# And those of the providers' own dialects, where the end tells.
+_OWN_ENDS = {
+    "/chat": Kind.CHAT,
+    "/messages": Kind.CHAT,
+    "/workers-ai": Kind.CHAT,
+    ":generateContent": Kind.CHAT,
+    ":streamGenerateContent": Kind.CHAT,
+    ":predict": Kind.IMAGE,
+    "/embed": Kind.EMBEDDING,
+    ":embedContent": Kind.EMBEDDING,
+    ":batchEmbedContents": Kind.EMBEDDING,
+}
 _BASE = re.compile(
     r"/(v\d+\w*|api|beta|deployments/[^/]+|inference|models|openai|run)$"
 )
@@ -24,7 +39,7 @@ _NEAR_NAMES = (".localhost", ".local", ".internal")
 class Endpoint:
     url: str
     dialect: str
-    kind: str
+    kind: Kind
 
 
 @attrs.frozen
@@ -80,24 +95,42 @@ def is_near(url: str) -> bool:
     return address.is_private or address.is_loopback
 
 
-def derive(url: str, preset: Preset, dialect: str | None, *, unsized: bool) -> Endpoint:
-    """Read a checked `url`. `dialect` is one that the operator names.
+def same_host(url: str, other: str) -> bool:
+    """Whether two checked URLs lead to one host."""
+    return urlsplit(url).hostname == urlsplit(other).hostname
 
-    `unsized`: the model has a URL of its own and neither a size nor a length, which is
-    the origin's way of saying that it makes images, unless the URL is one for chats.
+
+def derive(
+    url: str,
+    preset: Preset,
+    *,
+    dialect: str | None = None,
+    kind: Kind | None = None,
+    shared: bool = False,
+    unsized: bool = False,
+) -> Endpoint:
+    """Read a checked `url`. `dialect` and `kind` are those that the operator names.
+
+    `shared`: the URL is the provider's, and other kinds are asked beside it. `unsized`:
+    it is the model's own, which has neither a size nor a length: the origin's way of
+    saying that it makes images, unless the URL is one for chats.
     """
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
-    for end, kind in _KINDS.items():
+    for made, end in END_OF.items():
         if path.endswith(end):
-            return Endpoint(_at(parts, path), dialect or "openai", kind)
-    if unsized and path and not (path.endswith(_OWN_CHAT) or _is_base(path, preset)):
-        own = preset.image_dialect or _spoken(path, preset)
-        return Endpoint(url, dialect or own, "image")
-    spoken = dialect or _spoken(path, preset)
-    if spoken == "openai":
-        url = _at(parts, _chat_path(parts, path, preset))
-    return Endpoint(url, spoken, "chat")
+            spoken = dialect or OPENAI
+            if kind is not None and (shared or spoken != OPENAI):
+                made = kind
+            if spoken == OPENAI:
+                path = path.removesuffix(end) + END_OF[made]
+            return Endpoint(_at(parts, path), spoken, made)
+    kind = kind or _made(path, preset, unsized=unsized)
+    spoken = dialect or _spoken(path, preset, kind)
+    other = kind is not Kind.CHAT and not shared and path
+    if spoken == OPENAI and (not other or _is_base(path, preset)):
+        url = _at(parts, _openai_base(parts, path, preset) + END_OF[kind])
+    return Endpoint(url, spoken, kind)
 
 
 def _split(url: str) -> SplitResult:
@@ -120,14 +153,24 @@ def _is_base(path: str, preset: Preset) -> bool:
     return bool(_BASE.search(path)) or path.endswith(preset.bases)
 
 
-def _spoken(path: str, preset: Preset) -> str:
+def _made(path: str, preset: Preset, *, unsized: bool) -> Kind:
+    """The kind of model, going by a URL that is not of OpenAI's form."""
+    for end, kind in _OWN_ENDS.items():
+        if path.endswith(end):
+            return kind
+    image = unsized and path and not _is_base(path, preset)
+    return Kind.IMAGE if image else Kind.CHAT
+
+
+def _spoken(path: str, preset: Preset, kind: Kind) -> str:
     """The provider's own dialect, unless the URL is a base of its compatible side."""
-    return "openai" if path.endswith(preset.bases) else preset.dialect
+    return OPENAI if path.endswith(preset.bases) else preset.own(kind)
 
 
-def _chat_path(parts: SplitResult, path: str, preset: Preset) -> str:
+def _openai_base(parts: SplitResult, path: str, preset: Preset) -> str:
+    """The path that the ends of OpenAI's dialect come after."""
     known = urlsplit(preset.url or "")
     shortened = known.path.startswith(path + "/") and "$" not in known.path
     if shortened and parts.hostname == known.hostname:
-        return known.path
-    return path + CHAT if _is_base(path, preset) else path + preset.root + CHAT
+        return known.path.removesuffix(END_OF[Kind.CHAT])
+    return path if _is_base(path, preset) else path + preset.root

@@ -55,6 +55,7 @@ def resolve(
         cors_origins=said.cors_origins,
         tls_cert=str(folder / tls.cert) if tls is not None else None,
         tls_key=str(folder / tls.key) if tls is not None else None,
+        fetch_images=said.fetch_images,
     )
 
 

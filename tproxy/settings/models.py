@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tproxy.core.model import ALL_CAPABILITIES, Capability, Model
+from tproxy.core.errors import ConfigError
+from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind, Model
 from tproxy.settings import schema, windows
 from tproxy.settings.accounts import NOT_VISIBLE, VISIBLE, Account, named
+from tproxy.settings.dialects import Dialects, makes
 from tproxy.settings.endpoint import Endpoint
 from tproxy.settings.expansion import Expansion
 from tproxy.settings.presets import presets
@@ -20,6 +22,7 @@ def resolve(
     said: Mapping[int, schema.Model],
     accounts: Mapping[str, Account],
     expansion: Expansion,
+    dialects: Dialects,
     report: Report,
 ) -> tuple[Model, ...]:
     """Every model that can be made; faults say why another could not."""
@@ -29,9 +32,9 @@ def resolve(
     for index, model in said.items():
         where: Where = ("models", index)
         account = named(model.provider, accounts)
-        asking = Asking(model, where, account, words, expansion, report)
-        at = asking.endpoint()
+        asking = Asking(model, where, account, words, expansion, dialects, report)
         asking.check()
+        at = asking.endpoint()
         _check_words(model, where, report)
         upstream_name = _upstream_name(model, account, where, report)
         pool = windows.pool(f"model:{model.name}", model, where, report)
@@ -51,13 +54,15 @@ def resolve(
                 context_tokens=model.context_tokens,
                 max_output_tokens=model.max_output_tokens,
                 capabilities=_capabilities(model),
-                obstacle=_obstacle(at, model, account, where, report),
+                obstacle=_obstacle(at, model, account, dialects, where, report),
+                kind=at.kind,
+                strict=model.unsupported == "refuse",
             )
         )
     used = {model.provider for model in said.values()}
     for account in accounts.values():
         if account.name not in used:
-            _check_unused(account, expansion, report)
+            _check_unused(account, expansion, dialects, report)
     return tuple(models)
 
 
@@ -110,30 +115,42 @@ def _capabilities(model: schema.Model) -> frozenset[Capability]:
 
 
 def _obstacle(
-    at: Endpoint, model: schema.Model, account: Account, where: Where, report: Report
+    at: Endpoint,
+    model: schema.Model,
+    account: Account,
+    dialects: Dialects,
+    where: Where,
+    report: Report,
 ) -> str | None:
     """Why the model cannot be asked yet, in words for the client; with a warning."""
-    hint = ""
-    if at.kind != "chat":
-        if model.kind is not None:
-            report.fault((*where, "kind"), f"the url is one for {at.kind} models")
-        obstacle = f"{at.kind} models are {_NOT_YET}"
-        if not at.url.endswith(("/images/generations", "/embeddings")):
-            hint = "with neither model_size nor max_request_length it is for images"
-    elif at.dialect != "openai":
-        obstacle = f"{account.preset.title}'s own dialect is {_NOT_YET}"
-        if account.preset.url is not None:
-            hint = "without url, its OpenAI-compatible endpoint is asked"
-    else:
+    if model.kind is not None and model.kind != at.kind.value:
+        report.fault((*where, "kind"), f"the url is one for {at.kind.value} models")
+    try:
+        if makes(dialects, at.dialect, at.kind):
+            return None
+    except ConfigError as error:
+        for fault in error.faults:
+            report.fault_elsewhere(fault)
         return None
+    hint = ""
+    if at.dialect not in dialects:
+        obstacle = f"{account.preset.title}'s own dialect is {_NOT_YET}"
+    else:
+        obstacle = f"{at.kind.value} models of the dialect {at.dialect} are {_NOT_YET}"
+        told = model.kind is not None or at.url.endswith("/images/generations")
+        if at.kind is Kind.IMAGE and not told:
+            hint = "with neither model_size nor max_request_length it is for images"
     report.warn(
         where, f"'{printable(model.name)}' is listed but never asked: {obstacle}", hint
     )
     return obstacle
 
 
-def _check_unused(account: Account, expansion: Expansion, report: Report) -> None:
+def _check_unused(
+    account: Account, expansion: Expansion, dialects: Dialects, report: Report
+) -> None:
     problem = f"no model here is of the provider '{printable(account.name)}'"
     report.warn(account.where, problem)
     entry = schema.Model(name=account.name, provider=account.name)
-    Asking(entry, account.where, account, (), expansion, report).check_unused()
+    where = account.where
+    Asking(entry, where, account, (), expansion, dialects, report).check_unused()

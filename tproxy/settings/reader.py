@@ -18,6 +18,7 @@ from tproxy.settings import (
     routes,
     tree,
 )
+from tproxy.settings.dialects import Dialects
 from tproxy.settings.environment import ENV_FILES, Environment
 from tproxy.settings.expansion import Expansion
 from tproxy.settings.report import Report
@@ -33,6 +34,7 @@ def load(
     path: Path | None,
     *,
     environ: Mapping[str, str],
+    dialects: Dialects,
     env_file: Path | None = None,
     overrides: Overrides = _NO_FLAGS,
     echo_url: str | None = None,
@@ -41,9 +43,9 @@ def load(
     """Read the configuration at `path`, with its references filled in, and check it.
 
     A flag wins over `environ`, that over the env file, that over the configuration.
-    The env file is `env_file`, or the first of `env_files` that exists. With an
-    `echo_url` the models of the provider `echo` are asked there; without, they wait
-    for `Settings.with_echo`.
+    The env file is `env_file`, or the first of `env_files` that exists. `dialects` are
+    those in which models can be asked. With an `echo_url` the models of the provider
+    `echo` are asked there; without, they wait for `Settings.with_echo`.
 
     Raises:
         ConfigError: with every fault of file, environment and flags.
@@ -52,7 +54,9 @@ def load(
     variables = environment.read(environ, env_file, env_files, report)
     folder = Path() if path is None else path.parent
     text, exposed = _text(path, report)
-    settings = resolve(text, folder, variables, overrides, report, exposed=exposed)
+    settings = resolve(
+        text, folder, variables, overrides, dialects, report, exposed=exposed
+    )
     return settings if echo_url is None else settings.with_echo(echo_url)
 
 
@@ -61,6 +65,7 @@ def resolve(
     folder: Path,
     variables: Environment,
     overrides: Overrides,
+    dialects: Dialects,
     report: Report,
     *,
     exposed: bool = False,
@@ -76,7 +81,7 @@ def resolve(
     found = None if text is None else tree.read(text, report, expansion)
     said = document.read(None if found is None else found.root, report)
     known = accounts.declared(said.providers, report)
-    resolved = models.resolve(said.models, known, expansion, report)
+    resolved = models.resolve(said.models, known, expansion, dialects, report)
     names, categories = said.names, said.categories
     routing = routes.resolve(said.routing, resolved, names, categories, report)
     declared = said.declares_clients or found is None  # it may, for all we know

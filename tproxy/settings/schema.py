@@ -20,10 +20,17 @@ One = NewType("One", int)  # a number that can only be 1 yet
 
 Backend = NewType("Backend", str)
 Capability = NewType("Capability", str)
-Dialect = NewType("Dialect", str)
 Kind = NewType("Kind", str)
 OnExhausted = NewType("OnExhausted", str)
 Strategy = NewType("Strategy", str)
+Unsupported = NewType("Unsupported", str)
+
+# Of presets alone, so far.
+Counted = NewType("Counted", str)
+ResetForm = NewType("ResetForm", str)
+Scope = NewType("Scope", str)
+Span = NewType("Span", str)
+Unit = NewType("Unit", str)
 
 
 @attrs.frozen
@@ -37,15 +44,17 @@ class Words:
 WORDS: Mapping[object, Words] = {
     Backend: Words(("memory",), ("sqlite", "redis")),
     Capability: Words(("tools", "vision", "json_schema", "reasoning")),
-    Dialect: Words(
-        ("openai",),
-        ("gemini", "gigachat", "cohere", "cloudflare", "huggingface", "anthropic"),
-    ),
-    Kind: Words(("chat",), ("image", "embedding")),
+    Kind: Words(("chat", "image", "embedding")),
     OnExhausted: Words(("reject",), ("wait",)),
     Strategy: Words(
         ("priority",), ("cost", "latency", "headroom", "weighted", "learned")
     ),
+    Unsupported: Words(("drop", "refuse")),
+    Counted: Words(("answers", "errors", "refusals")),
+    ResetForm: Words(("duration", "seconds", "time", "epoch_ms")),
+    Scope: Words(("account", "project", "model")),
+    Span: Words(("minute", "hour", "day", "week", "month")),
+    Unit: Words(("requests", "tokens", "input_tokens", "output_tokens")),
 }
 
 
@@ -64,6 +73,7 @@ class Server:
     max_request_bytes: Size = Size(20_971_520)
     drain_seconds: SecondsOrZero = SecondsOrZero(600.0)
     cors_origins: tuple[str, ...] = ()
+    fetch_images: bool = False
     tls: KeyPair | None = None
 
 
@@ -96,8 +106,10 @@ class Access:
     All but the windows, which are a budget of whoever declares them.
     """
 
-    dialect: Dialect | None = None
+    dialect: str | None = None
     url: str | None = attrs.field(default=None, repr=False)
+    auth_url: str | None = attrs.field(default=None, repr=False)
+    scope: str | None = None
     token: str | None = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     insecure_http: bool | None = None
@@ -126,6 +138,7 @@ class Model(Access):
     context_tokens: Count | None = None
     max_output_tokens: Count | None = None
     capabilities: tuple[Capability, ...] | None = None
+    unsupported: Unsupported = Unsupported("drop")
 
 
 @attrs.frozen
@@ -166,13 +179,13 @@ _TOKEN_WINDOWS = {
 }
 _BUDGETS = _LONG_WINDOWS | _TOKEN_WINDOWS | {"pool"}
 _THROTTLE = {"min_interval", "max_concurrent", "queue_seconds"}
-_ACCESS = _BUDGETS | _THROTTLE | {"normalise", "auth_url", "scope"}
+_ACCESS = _BUDGETS | _THROTTLE | {"normalise"}
 
 NOT_BUILT: Mapping[object, frozenset[str]] = {
     File: frozenset({"pools"}),
     Client: frozenset(_BUDGETS | _WINDOWS | {"priority", "max_concurrent"}),
     Provider: frozenset(_ACCESS),
-    Model: frozenset(_ACCESS | {"price", "unsupported"}),
+    Model: frozenset(_ACCESS | {"price"}),
     Routing: frozenset({"wait_seconds", "max_waiting"}),
     State: frozenset({"path", "url", "on_loss"}),
     Cache: frozenset({"ttl_seconds", "max_bytes", "shared", "warm"}),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from tproxy.core.errors import Fault
-from tproxy.core.model import Client, Model, RetryPolicy, Routing
+from tproxy.core.model import Client, Kind, Model, RetryPolicy, Routing
+from tproxy.settings.endpoint import END_OF
 
 ECHO_URL = "echo:"  # stands where the built-in provider's address will be
 
@@ -22,7 +23,8 @@ class Overrides:
 class ServerSettings:
     """Where to listen and what to take. An empty `host` means all interfaces.
 
-    `path` is a Unix socket's, and stands in for host and port.
+    `path` is a Unix socket's, and stands in for host and port. `fetch_images`: pictures
+    that a client links to are fetched for providers that take only the bytes.
     """
 
     host: str
@@ -33,6 +35,7 @@ class ServerSettings:
     cors_origins: tuple[str, ...] = ()
     tls_cert: str | None = None
     tls_key: str | None = None
+    fetch_images: bool = False
 
 
 def _names(models: tuple[Model, ...]) -> str:
@@ -61,7 +64,10 @@ class Settings:
         return any(model.upstream.url == ECHO_URL for model in self.models)
 
     def with_echo(self, url: str) -> Settings:
-        """The same, with the echo provider's models asked at `url`, a full endpoint."""
+        """The same, with the echo provider's models asked at `url`, a full endpoint.
+
+        It is the one for chats; images and embeddings are asked beside it.
+        """
         return attrs.evolve(
             self, models=tuple(_echoing(model, url) for model in self.models)
         )
@@ -70,6 +76,8 @@ class Settings:
 def _echoing(model: Model, url: str) -> Model:
     if model.upstream.url != ECHO_URL:
         return model
+    if model.kind is not Kind.CHAT:
+        url = url.removesuffix(END_OF[Kind.CHAT]) + END_OF[model.kind]
     return attrs.evolve(model, upstream=attrs.evolve(model.upstream, url=url))
 
 

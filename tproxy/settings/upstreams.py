@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import attrs
 
-from tproxy.core.model import KeyHeader, Limits, Patience, Reach, Tls, Upstream
+from tproxy.core.model import (
+    ClientCredentials,
+    KeyHeader,
+    Kind,
+    Limits,
+    Patience,
+    Reach,
+    Tls,
+    Upstream,
+)
 from tproxy.core.secret import Secret
-from tproxy.settings import endpoint, schema
+from tproxy.settings import dialects, endpoint, schema
 from tproxy.settings.accounts import Account
+from tproxy.settings.dialects import Dialects
 from tproxy.settings.endpoint import Endpoint, UnusableUrl
 from tproxy.settings.expansion import Expansion, Unexpanded
 from tproxy.settings.files import check_present
-from tproxy.settings.presets import presets
+from tproxy.settings.headers import header_problem, unsendable
+from tproxy.settings.presets import OPENAI, presets, speaker
 from tproxy.settings.report import Report, Where, near, printable
 from tproxy.settings.settings import ECHO_URL
 
 T = TypeVar("T")
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch
-_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*").fullmatch  # RFC 9110, field-value
-_OURS = {
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-}
 _KEYS = {"authorization", "api-key", "x-api-key", "x-goog-api-key"}
 
 
@@ -43,7 +38,8 @@ _KEYS = {"authorization", "api-key", "x-api-key", "x-goog-api-key"}
 class Asking:
     """One model as written, with what its provider adds.
 
-    `words` are all that name a provider here; `expansion` is for presets.
+    `words` are all that name a provider here; `expansion` is for presets; `dialects`
+    are those there are.
     """
 
     said: schema.Model
@@ -51,6 +47,7 @@ class Asking:
     account: Account
     words: Collection[str]
     expansion: Expansion
+    dialects: Dialects
     report: Report
 
     def inherited(
@@ -63,30 +60,41 @@ class Asking:
         return own, (*self.where, *key.split("."))
 
     def endpoint(self) -> Endpoint | None:
-        """Where it is asked; None, with a fault, where that cannot be."""
-        dialect, _ = self.inherited("dialect", lambda access: access.dialect)
+        """Where it is asked, once checked; None, with a fault, where that cannot be."""
+        said, preset = self.said, self.account.preset
+        dialect, place = self.inherited("dialect", lambda access: access.dialect)
+        if dialect is not None and self.report.at_fault(place):
+            return None
+        kind = Kind(said.kind) if said.kind else None
         url, place = self.inherited("url", lambda access: access.url)
         if url is None:
-            url, place = self._preset_url(dialect), (*self.where, "provider")
+            place = (*self.where, "provider")
+            url = self._preset_url(kind or Kind.CHAT, dialect)
         if url is None:
             return None
-        if url == ECHO_URL and url == self.account.preset.url:
-            return Endpoint(url, "openai", "chat")
+        if url == ECHO_URL and url == preset.url:
+            return Endpoint(url, OPENAI, kind or Kind.CHAT)
         if not self._usable(url, place):
             return None
-        unsized = self.said.url is not None and not (
-            self.said.kind or self.said.model_size or self.said.max_request_length
+        own = said.url is not None
+        return endpoint.derive(
+            url,
+            preset,
+            dialect=dialect,
+            kind=kind,
+            shared=not own,
+            unsized=own and not (said.model_size or said.max_request_length),
         )
-        return endpoint.derive(url, self.account.preset, dialect, unsized=unsized)
 
     def upstream(self, at: Endpoint) -> Upstream:
-        """How it is asked there. Call `check` for the faults."""
+        """How it is asked there."""
         headers, token = self._headers(), self._token()[0] or ""
         names = {name.lower() for name, _ in headers}
         if not (token or names & _KEYS or self._needs_no_key(at)):
             self._warn_of_no_token()
-        key_header = self.account.preset.key_header
-        auth = KeyHeader() if key_header is None else KeyHeader(key_header, scheme="")
+        auth = self._auth(at)
+        if token:
+            self._check_beside(auth)
         return Upstream(
             url=at.url,
             dialect=at.dialect,
@@ -98,19 +106,51 @@ class Asking:
             auth=auth,
         )
 
+    def _auth(self, at: Endpoint) -> KeyHeader | ClientCredentials:
+        """How the key is shown: exchanged for a token, in a header, or as a bearer."""
+        home = speaker(at.dialect, self.account.preset)
+        auth_url, _ = self._auth_url()
+        scope, place = self.inherited("scope", lambda access: access.scope)
+        if auth_url is not None or home.auth_url is not None:
+            return ClientCredentials(auth_url or home.auth_url or "", scope)
+        if scope is not None:
+            self.report.warn(place, "it is of no use here", "it goes with an auth_url")
+        company = self.account.preset
+        if company.auth_url and endpoint.same_host(at.url, company.own_url or ""):
+            place = self.inherited("url", lambda access: access.url)[1]
+            problem = f"in OpenAI's dialect {company.title}'s key is not exchanged"
+            self.report.warn(place, problem, f"dialect: {company.dialect} does")
+        return KeyHeader(home.key_header, "") if home.key_header else KeyHeader()
+
+    def _check_beside(self, auth: KeyHeader | ClientCredentials) -> None:
+        """The header that will hold the key is not given as well."""
+        ours = auth if isinstance(auth, KeyHeader) else KeyHeader()
+        for access, where in self._sources():
+            for name in access.headers:
+                if name.lower() == ours.name.lower():
+                    problem = "the token is sent in this header already"
+                    self.report.fault((*where, "headers", name), problem)
+
     def check(self) -> None:
         """Report what cannot be sent, or read, whatever the URL."""
         token, place = self._token()
         problem, hint = unsendable(token or "")
         if problem:
             self.report.fault(place, problem, hint)
+        auth_url, beside = self._auth_url()
+        if auth_url is not None:
+            self._usable(auth_url, beside)
         for access, where in self._sources():
+            if access.dialect is not None:
+                place = (*where, "dialect")
+                dialects.check(access.dialect, self.dialects, place, self.report)
             for name, value in access.headers.items():
-                problem = _header_problem(name, value)
-                if not problem and token and name.lower() == "authorization":
-                    problem = "the token is sent in this header already"
+                problem = header_problem(name, value)
                 if problem:
                     self.report.fault((*where, "headers", name), problem)
+        self._check_http()
+
+    def _check_http(self) -> None:
         ca_file, place = self._http(lambda http: http.ca_file, "ca_file")
         pair, beside = self._http(lambda http: http.client_cert, "client_cert")
         proxy, at = self._http(lambda http: http.proxy, "proxy")
@@ -138,18 +178,18 @@ class Asking:
             return False
         return True
 
-    def _preset_url(self, dialect: str | None) -> str | None:
+    def _preset_url(self, kind: Kind, dialect: str | None) -> str | None:
         preset, place = self.account.preset, (*self.where, "provider")
         if self._lost_its_url():
             return None
-        url = preset.url or (preset.own_url if dialect is None else None)
+        url = preset.usual_url(kind, dialect)
         if url is not None:
             try:
                 return self.expansion.expand(url)
             except Unexpanded as error:
                 problem = f"{preset.title}'s URL: {error.problem}"
                 self.report.fault(place, problem, "or give a url")
-        elif preset.own_url is not None:
+        elif preset.url or preset.own_url:
             problem = f"no url, and none of {preset.title}'s in that dialect is known"
             self.report.fault(place, problem)
         elif preset.word in presets():
@@ -170,6 +210,9 @@ class Asking:
 
     def _token(self) -> tuple[str | None, Where]:
         return self.inherited("token", lambda access: access.token)
+
+    def _auth_url(self) -> tuple[str | None, Where]:
+        return self.inherited("auth_url", lambda access: access.auth_url)
 
     def _needs_no_key(self, at: Endpoint) -> bool:
         return self.account.preset.keyless or endpoint.is_near(at.url)
@@ -234,22 +277,3 @@ class Asking:
         return self.inherited(
             f"http_client_config.{key}", lambda access: pick(access.http_client_config)
         )
-
-
-def unsendable(token: str) -> tuple[str, str]:
-    """Why a provider's key cannot go into a header, and what to do; or nothing."""
-    if token.lower().startswith("bearer "):
-        return "the token begins with 'Bearer'", "the proxy adds that word"
-    if not _HEADER_VALUE(token) or token.strip() != token:
-        return "cannot be sent: a line break, a character or a space at an end", ""
-    return "", ""
-
-
-def _header_problem(name: str, value: str) -> str:
-    if not _HEADER_NAME(name):
-        return "not a name that a header can have"
-    if name.lower() in _OURS:
-        return "the proxy sets this header itself"
-    if not _HEADER_VALUE(value) or value.strip() != value:
-        return "cannot be sent: a line break, a character or a space at an end"
-    return ""

@@ -8,7 +8,7 @@ import itertools
 import socket
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -46,6 +46,8 @@ class Dial:
         context = self._contexts.of(origin.tls) if origin.scheme == "https" else None
         near = origin if proxy is None else proxy
         addresses = await _resolve(near.host, near.port)
+        if origin.permits is not None:
+            _check(addresses, origin.permits)
         self.phase = "connecting"
         try:
             sock = await _race(addresses)
@@ -102,6 +104,12 @@ async def _resolve(host: str, port: int) -> list[_Address]:
     if not found:
         raise Broken(failures.UNRESOLVED, "the name has no addresses")
     return _interleaved(found)
+
+
+def _check(addresses: Sequence[_Address], permits: Callable[[str], bool]) -> None:
+    """Raises Broken unless all `addresses` may be connected to."""
+    if not all(permits(str(where[0])) for *_, where in addresses):
+        raise Broken(failures.UNRESOLVED, "the name leads to a forbidden address")
 
 
 def _interleaved(found: Sequence[_Address]) -> list[_Address]:

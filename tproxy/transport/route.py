@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -45,7 +46,10 @@ class Proxy:
 
 @attrs.frozen(cache_hash=True)
 class Origin:
-    """Requests to equal origins may share connections."""
+    """Requests to equal origins may share connections.
+
+    `permits` judges the addresses that may be connected to; None: all may.
+    """
 
     scheme: str
     host: str
@@ -53,6 +57,7 @@ class Origin:
     tls: Tls
     proxy: Proxy | None
     limits: Limits
+    permits: Callable[[str], bool] | None = None
 
     @property
     def authority(self) -> str:
@@ -68,7 +73,14 @@ class Route:
     start: str = attrs.field(repr=False)
 
     @classmethod
-    def parse(cls, url: str, tls: Tls, proxy: Proxy | None, limits: Limits) -> Route:
+    def parse(
+        cls,
+        url: str,
+        tls: Tls,
+        proxy: Proxy | None,
+        limits: Limits,
+        permits: Callable[[str], bool] | None = None,
+    ) -> Route:
         """Read the URL of a request.
 
         Through a proxy, a plain `http` target is asked for in absolute form, as proxies
@@ -98,7 +110,7 @@ class Route:
             target = f"http://{authority}{target}"
             if proxy.authorization is not None:
                 extra = f"Proxy-Authorization: {proxy.authorization}\r\n"
-        origin = Origin(parts.scheme, host, port, tls, proxy, limits)
+        origin = Origin(parts.scheme, host, port, tls, proxy, limits, permits)
         return cls(origin, f" {target} HTTP/1.1\r\nHost: {authority}\r\n{extra}")
 
     def head(self, method: str, headers: Headers, size: int | None) -> bytes:

@@ -1,25 +1,15 @@
-"""What every route does: token, request id, body limit, errors by one door.
-
-What this module rests on in Tornado 6.6: a `RequestHandler` is its attributes, all set
-in `__init__`; `_execute` calls the method, and `write_error` is where everything that
-leaves a handler ends up. These and `finish` are done again here without what templates,
-cookies, entity tags and forms would need, which costs several times the rest. With
-`stream_request_body` Tornado, too, would look at a head before its body is there; it
-takes two futures and two turns of the loop for that, `admit` none.
-"""
+"""What every route does: token, request id, body limit, errors by one door."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
-from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado.web import Application, HTTPError
 
 from tproxy.core import openai
 from tproxy.core.errors import (
@@ -36,13 +26,14 @@ from tproxy.core.events import Notice, RequestFinished
 from tproxy.core.model import Client
 from tproxy.relay.trail import Trail
 from tproxy.web.context import Context
+from tproxy.web.handler import Handler
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LONGEST_SDK_WAIT = 60.0  # seconds; OpenAI's SDKs ignore Retry-After beyond it
 _EXPOSED = "x-request-id, x-tproxy-model, x-tproxy-provider, retry-after"
 
 
-class BaseHandler(RequestHandler):
+class BaseHandler(Handler):
     """A route. Every one needs a client's token, unless it says `public`."""
 
     ALLOWED: ClassVar[tuple[str, ...]] = ("GET", "HEAD", "OPTIONS")
@@ -52,37 +43,18 @@ class BaseHandler(RequestHandler):
     def __init__(
         self, application: Application, request: HTTPServerRequest, context: Context
     ) -> None:
-        self.application = application
-        self.request = request
-        self._headers_written = self._finished = False
-        self._auto_finish = True
-        self._prepared_future = None
+        super().__init__(application, request)
         self.context = context
         self.snapshot = context.snapshot
         self.client: Client | None = None
         self.trail = Trail()
-        self.client_gone = False
         self.error: ProxyError | None = None
-        self.serving: asyncio.Task[None] | None = None
         said = request.headers.get("X-Request-Id", "")
         self.request_id = said if _SANE_ID.fullmatch(said) else context.new_id()
-        self.clear()
         self._mark()
         self._started = context.clock.steady()
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self.connection = cast("Any", request.connection)  # ours has a callback
-        self.connection.set_close_callback(self.on_connection_close)
-
-    def clear(self) -> None:
-        self._headers = HTTPHeaders()
-        self._write_buffer: list[bytes] = []
-        self._status_code = 200
-        self._reason = "OK"
-
-    def put(self, name: str, value: str) -> None:
-        """Set a header to a value that is known to be one, a name in its usual case."""
-        self._headers._as_list[name] = [value]
 
     def admit(self) -> None:
         """Look at the head, before there is a body; what is wrong is told at once."""
@@ -121,62 +93,6 @@ class BaseHandler(RequestHandler):
             self._body.clear()
             self._told(self._too_large())
 
-    def serve(self, *args: str) -> None:
-        """The request is whole: answer it, unless that is done."""
-        if not self._finished:
-            self.serving = asyncio.get_running_loop().create_task(
-                self._execute([], *args)
-            )
-
-    async def _execute(
-        self, transforms: Sequence[object], *args: str | bytes, **_: object
-    ) -> None:
-        try:
-            result = getattr(self, str(self.request.method).lower())(*args)
-            if result is not None:
-                await result
-            if not self._finished:
-                self.finish()
-        except asyncio.CancelledError:
-            if not self._finished:
-                self.send_error(500)
-            raise
-        except Exception as error:  # noqa: BLE001 - as Tornado: `write_error` tells it
-            self._handle_request_exception(error)
-
-    def finish(self, chunk: str | bytes | None = None) -> asyncio.Future[None]:  # type: ignore[override]  # no JSON from dictionaries
-        if self._finished:
-            raise RuntimeError("finish() called twice")
-        self.connection.set_close_callback(None)
-        if chunk:
-            self.write(chunk)
-        if not self._headers_written and self._status_code != 204:
-            size = sum(map(len, self._write_buffer))
-            self.put("Content-Length", str(size))
-        done: asyncio.Future[None] = self.flush()
-        self.connection.finish()
-        self._finished = True
-        self.on_finish()
-        return done
-
-    def send(self, data: bytes) -> asyncio.Future[None]:
-        """Some of the body, at once."""
-        if self._headers_written:
-            return self.connection.write(data)  # type: ignore[no-any-return]
-        self._write_buffer.append(data)
-        return self.flush()
-
-    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
-        data = b"".join(self._write_buffer) if self.request.method != "HEAD" else b""
-        self._write_buffer.clear()
-        if self._headers_written:
-            return self.connection.write(data)  # type: ignore[no-any-return]
-        self._headers_written = True
-        start = ResponseStartLine("", self._status_code, self._reason)
-        return self.connection.write_headers(  # type: ignore[no-any-return]
-            start, self._headers, data
-        )
-
     def body(self) -> bytes:
         return self._body[0] if len(self._body) == 1 else b"".join(self._body)
 
@@ -184,10 +100,6 @@ class BaseHandler(RequestHandler):
         self.set_status(204)
         self.set_header("Allow", ", ".join(self.ALLOWED))
         self.finish()
-
-    def on_connection_close(self) -> None:
-        """The client has left."""
-        self.client_gone = True
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Tell the client; Tornado sends here whatever leaves a handler."""
@@ -243,10 +155,6 @@ class BaseHandler(RequestHandler):
                 left=self.client_gone,
             )
         )
-
-    def hang_up(self) -> None:
-        """Close the connection, once all that was written has gone out."""
-        self.connection.close()
 
     def _told(self, error: ProxyError) -> None:
         self.error = error

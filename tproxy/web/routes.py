@@ -17,12 +17,17 @@ from tornado.web import Application
 from tproxy.web.base import BaseHandler, UnknownRoute
 from tproxy.web.chat import ChatHandler
 from tproxy.web.context import Context
+from tproxy.web.embeddings import EmbeddingsHandler
 from tproxy.web.health import PingHandler, ReadyHandler
+from tproxy.web.images import ImageHandler, ImagesHandler
 from tproxy.web.models import ModelHandler, ModelsHandler
 from tproxy.web.request import Request
 
 ROUTES: dict[str, type[BaseHandler]] = {
     "/chat/completions": ChatHandler,
+    "/images/generations": ImagesHandler,
+    "/image": ImageHandler,
+    "/embeddings": EmbeddingsHandler,
     "/models": ModelsHandler,
     "/ping": PingHandler,
     "/healthz": PingHandler,

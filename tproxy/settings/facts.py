@@ -1,0 +1,68 @@
+"""The parts of a preset: its models to start with, and what its quotas are like."""
+
+from __future__ import annotations
+
+import attrs
+
+from tproxy.settings.schema import (
+    Capability,
+    Count,
+    Counted,
+    Kind,
+    ResetForm,
+    Scope,
+    Span,
+    Unit,
+)
+
+
+@attrs.frozen
+class PresetModel:
+    """A model to start with. `size` is its category; what does not chat has none."""
+
+    name: str
+    size: str | None = None
+    kind: Kind = Kind("chat")
+    upstream_name: str | None = None
+    context_tokens: Count | None = None
+    max_output_tokens: Count | None = None
+    capabilities: tuple[Capability, ...] | None = None
+
+
+@attrs.frozen
+class Limits:
+    """Of one quota at the free tier."""
+
+    requests_per_minute: Count | None = None
+    requests_per_hour: Count | None = None
+    requests_per_day: Count | None = None
+
+
+@attrs.frozen
+class Quota:
+    """Whose a quota is, what is counted, and the zone in which its days begin.
+
+    All keys of an account or project share its quota, over all models; with the scope
+    `model` they share one for each model.
+    """
+
+    scope: Scope = Scope("account")
+    counts: tuple[Counted, ...] = (Counted("answers"), Counted("errors"))
+    resets: str = "UTC"
+
+
+@attrs.frozen
+class Meter:
+    """What a provider's headers, lower case, tell of one quota.
+
+    `per` is its window, absent where that varies. `reset` is the header that tells when
+    it is full again, in the form `reset_as`: `duration` is `6m0s`, `seconds` a number
+    of them, `time` is RFC 3339, `epoch_ms` milliseconds since 1970.
+    """
+
+    of: Unit
+    per: Span | None = None
+    limit: str | None = None
+    left: str | None = None
+    reset: str | None = None
+    reset_as: ResetForm | None = None

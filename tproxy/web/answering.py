@@ -1,0 +1,131 @@
+"""What models answer: asked for, handed on, and given up when the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
+
+from tproxy.core import openai
+from tproxy.core.errors import Draining
+from tproxy.core.model import Client
+from tproxy.core.request import Request
+from tproxy.relay.answer import Answer
+from tproxy.web.base import BaseHandler
+
+# Clients name their fields, and may name them as no header can.
+_FIELD = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII).fullmatch
+_MOST_FIELDS = 20
+# In seconds: of OpenAI's libraries for Python and for JavaScript, and in common use.
+_PATIENCE = ("X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout")
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII).fullmatch
+
+
+class AnsweringHandler(BaseHandler):
+    """Relays one answer. A client that leaves takes the exchange with it."""
+
+    ALLOWED: ClassVar[tuple[str, ...]] = ("POST", "OPTIONS")
+    _cut = False
+
+    async def post(self) -> None:
+        if self.client is None:
+            return
+        self.context.active.add(self)
+        try:
+            await self._serve(self.client)
+        except (asyncio.CancelledError, StreamClosedError):
+            if self._cut and not self.client_gone:
+                await self._break_off()
+            elif not self.client_gone:
+                raise
+        finally:
+            self.context.active.discard(self)
+            if not self.context.active:
+                self.context.idle()
+
+    def on_connection_close(self) -> None:
+        """Leave `_serve`, and with it the exchange with the provider."""
+        super().on_connection_close()
+        if self.serving is not None:
+            self.serving.cancel()
+
+    def cut(self) -> None:
+        self._cut = True
+        if self.serving is not None:
+            self.serving.cancel()
+
+    def read(self, body: bytes, id: str, created: int) -> Request:
+        """The request in `body`; the others are for the answer to it.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        raise NotImplementedError
+
+    async def _serve(self, client: Client) -> None:
+        created = int(self.context.clock.wall())
+        request = self.read(self.body(), self.request_id, created)
+        self.streamed = request.stream
+        answer = await self.snapshot.relay.answer(
+            request, client, self.trail, patience(self.request.headers)
+        )
+        begun = answer.begun
+        try:
+            self._begin(answer)
+            if begun.body is not None:
+                async for data in begun.body:
+                    await self.send(data)  # the client's pace is the provider's pace
+        finally:
+            await answer.end()
+        await self.finish(begun.whole)
+        if self.trail.broken is not None:
+            self.hang_up()
+
+    def _begin(self, answer: Answer) -> None:
+        for name, value in answer.begun.headers:
+            self.put(name, value)
+        self.put("X-Tproxy-Model", answer.model.name)
+        self.put("X-Tproxy-Provider", answer.model.provider)
+        self.put("X-Tproxy-Attempts", str(answer.attempts))
+        self.put("X-Tproxy-Reason", answer.reason)
+        if answer.dropped:
+            self.put("X-Tproxy-Dropped", _named(answer.dropped))
+        if answer.room is not None:
+            room = answer.room
+            self.put("X-Ratelimit-Limit-Requests", str(room.limit))
+            self.put("X-Ratelimit-Remaining-Requests", str(room.remaining))
+            reset = openai.duration(room.resets_in)
+            self.put("X-Ratelimit-Reset-Requests", reset)
+        if answer.begun.whole is None:
+            self.set_header("X-Accel-Buffering", "no")
+
+    async def _break_off(self) -> None:
+        """The proxy has to stop: say so, in the stream if it has begun."""
+        if not self._headers_written:
+            raise Draining
+        self.error = Draining()
+        if self.streamed and not self._finished:
+            self.write(openai.error_event(self.error))
+            await self.finish()
+        self.hang_up()
+
+
+def patience(headers: HTTPHeaders) -> float:
+    """Seconds after which the client hangs up, less a little to tell it why.
+
+    OpenAI's libraries say for how long they wait for an answer, or between its parts;
+    so for its beginning this holds in either case.
+    """
+    waits = [headers.get(name) for name in _PATIENCE]
+    said = [float(wait) for wait in waits if wait and _SECONDS(wait)]
+    seconds = min((wait for wait in said if wait > 0), default=math.inf)
+    return seconds - min(seconds * 0.05, 1.0) if seconds < math.inf else seconds
+
+
+def _named(fields: Sequence[str]) -> str:
+    return ", ".join(field if _FIELD(field) else "?" for field in fields[:_MOST_FIELDS])
