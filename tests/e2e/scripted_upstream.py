@@ -117,9 +117,13 @@ class ScriptedUpstream:
             self._empty.clear()
             await self._empty.wait()
 
-    def script_for(self, asked: Asked) -> Script:
+    def take(self, asked: Asked) -> Script:
+        """Note a request; return the script that answers it."""
         self.asked.append(asked)
         self._heard.set()
+        return self.script_for(asked)
+
+    def script_for(self, asked: Asked) -> Script:
         return self.scripts[min(len(self.asked), len(self.scripts)) - 1]
 
     def come(self, connection: _Connection) -> None:
@@ -181,7 +185,7 @@ class _Connection(asyncio.Protocol):
         for step in self._upstream.on_accept:
             await self._take(step)
         while (asked := await self._request()) is not None:
-            for step in self._upstream.script_for(asked):
+            for step in self._upstream.take(asked):
                 await self._take(step)
             if asked.headers.get("connection") == "close":
                 break
@@ -247,12 +251,21 @@ async def scripted(
     Whoever asked it has to have hung up when the block ends.
     """
     upstream = ScriptedUpstream(scripts, on_accept, "https" if tls else "http")
+    async with listening(upstream, tls):
+        yield upstream
+
+
+@asynccontextmanager
+async def listening(
+    upstream: ScriptedUpstream, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Have `upstream` listen until the block ends."""
     server = await asyncio.get_running_loop().create_server(
         lambda: _Connection(upstream), "127.0.0.1", 0, ssl=tls
     )
     upstream.port = server.sockets[0].getsockname()[1]
     try:
-        yield upstream
+        yield
         await upstream.left_alone()
     finally:
         server.close()
