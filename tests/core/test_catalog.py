@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from tests.values import model
 from tproxy.core.catalog import Catalog
 from tproxy.core.errors import ModelNotFound
+from tproxy.core.model import Kind
 
 LLAMA = model("groq/llama-3.3-70b", category="SMALL", aliases=("llama",))
 GPT = model("openrouter/openai/gpt-4o", category="BIG")
@@ -39,6 +40,23 @@ def test_a_name_stands_for_its_models(
 
     assert (asked.how, asked.models, asked.fallbacks) == (how, models, ())
     assert asked.named == (how != "category")
+
+
+def test_an_image_may_be_anybodys_but_vectors_are_one_models() -> None:
+    drawing = model("draws", kind=Kind.IMAGE)
+    small = model("draws-too", kind=Kind.IMAGE, category="SMALL")
+    vectors = model("vectors", kind=Kind.EMBEDDING)
+
+    for models, able in [
+        ((LLAMA, drawing, vectors), (drawing,)),
+        ((drawing, LLAMA, small), (small,)),
+    ]:
+        asked = Catalog.of(models, {}).find(None, Kind.IMAGE)
+        assert (asked.models, asked.named) == (able, False)
+    assert Catalog.of([LLAMA, vectors], {}).find(None, Kind.EMBEDDING).models == (
+        LLAMA,
+    )
+    assert CATALOG.find(None, Kind.IMAGE).models == (LLAMA, MINI)
 
 
 @given(st.text())

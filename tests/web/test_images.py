@@ -5,10 +5,21 @@ from __future__ import annotations
 import base64
 import json
 
+import attrs
 import pytest
 from openai import AsyncOpenAI
 
-from tests.serving import TOKEN, Reply, model, request, run, send, serving, settings
+from tests.serving import (
+    TOKEN,
+    Reply,
+    client,
+    model,
+    request,
+    run,
+    send,
+    serving,
+    settings,
+)
 from tproxy.core import pictures
 from tproxy.core.model import Kind
 from tproxy.core.quota import MINUTE, Window
@@ -76,6 +87,21 @@ def test_who_takes_images_gets_one(accept: str) -> None:
         reply = await asked("/image", f"Accept: {accept}")
 
         assert reply.headers["content-type"] == "image/png"
+
+    run(test)
+
+
+@pytest.mark.parametrize("allowed", [("*",), ("echo/*",)])
+def test_who_names_no_model_gets_one_that_draws(allowed: tuple[str, ...]) -> None:
+    async def test() -> None:
+        served = attrs.evolve(SERVED, clients=(client(models=allowed),))
+        async with serving(served) as (proxy, _):
+            raw = request("POST", "/image", b'{"prompt": "A cat"}', (AUTHORIZED,))
+            reply = await send(proxy.port, raw)
+
+        assert reply.status == 200
+        assert reply.headers["x-tproxy-model"] == "echo/image"
+        assert reply.headers["x-tproxy-reason"] == "image model"
 
     run(test)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from tproxy.core.errors import ModelNotFound
-from tproxy.core.model import Model
+from tproxy.core.model import Kind, Model
 
 DEFAULT_CATEGORY = "SMALL"  # for a client that names nothing
 _NEAR = 3  # names suggested for one that does not exist
@@ -19,8 +19,9 @@ _LONGEST = 200  # characters of it looked at
 class Asked:
     """What a name stands for. `how` says it in words; `fallbacks` come after `models`.
 
-    Only a category has several models. A named model has fallbacks only where the
-    operator declared them: nobody quietly gets another model.
+    Only a category has several models, or a kind where no name is needed. A named model
+    has fallbacks only where the operator declared them: nobody quietly gets another
+    model.
     """
 
     how: str
@@ -29,7 +30,7 @@ class Asked:
 
     @property
     def named(self) -> bool:
-        return self.how != "category"
+        return self.how in ("name", "alias")
 
 
 @attrs.frozen
@@ -66,12 +67,20 @@ class Catalog:
     def categories(self) -> Mapping[str, tuple[Model, ...]]:
         return {n: a.models for n, a in self._named.items() if a.how == "category"}
 
-    def find(self, name: str | None) -> Asked:
+    def find(self, name: str | None, kind: Kind = Kind.CHAT) -> Asked:
         """What the client asks for; without a name, the default category.
+
+        Who wants an image and names no model gets one of any that draws, of the default
+        category first. Not so with vectors: those of two models cannot be compared.
 
         Raises:
             ModelNotFound: with names that are near.
         """
+        if name is None and kind is Kind.IMAGE:
+            able = tuple(model for model in self.models if model.kind is kind)
+            usual = tuple(m for m in able if m.category == DEFAULT_CATEGORY)
+            if able:
+                return Asked("image model", usual or able)
         asked = self._named.get(DEFAULT_CATEGORY if name is None else name)
         if asked is not None:
             return asked

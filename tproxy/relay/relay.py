@@ -71,7 +71,7 @@ class Relay:
         """
         limit = min(self.routing.deadline_seconds, patience)
         deadline = self.clock.steady() + limit
-        asked = self.catalog.find(request.model)
+        asked = self.catalog.find(request.model, request.kind)
         selection = await self._select(request, client, asked)
         linking = None
         if self.fetches_links and isinstance(request, ChatRequest):
@@ -139,7 +139,9 @@ class Relay:
     async def _select(
         self, request: Request, client: Client, asked: Asked
     ) -> Selection:
-        called = DEFAULT_CATEGORY if request.model is None else request.model
+        called = request.model
+        if called is None:
+            called = DEFAULT_CATEGORY if asked.how == "category" else ""
         if len(asked.models) == 1 and not asked.fallbacks:
             # There is nobody to prefer: what it lacks shows when it is asked.
             return self.select(request, client, [Candidate(asked.models[0])], called)
