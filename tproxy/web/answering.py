@@ -23,6 +23,7 @@ _FIELD = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII).fullmatch
 _MOST_FIELDS = 20
 # In seconds: of OpenAI's libraries for Python and for JavaScript, and in common use.
 _PATIENCE = ("X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout")
+_ON_THE_WAY = 1.0  # seconds between its clock and ours
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII).fullmatch
 
 
@@ -116,15 +117,15 @@ class AnsweringHandler(BaseHandler):
 
 
 def patience(headers: HTTPHeaders) -> float:
-    """Seconds after which the client hangs up, less a little to tell it why.
+    """Seconds after which the client has hung up, and nobody need go on for it.
 
     OpenAI's libraries say for how long they wait for an answer, or between its parts;
-    so for its beginning this holds in either case.
+    so for its beginning this holds in either case. Most are seen to leave before; what
+    stands between us may hide it.
     """
     waits = [headers.get(name) for name in _PATIENCE]
     said = [float(wait) for wait in waits if wait and _SECONDS(wait)]
-    seconds = min((wait for wait in said if wait > 0), default=math.inf)
-    return seconds - min(seconds * 0.05, 1.0) if seconds < math.inf else seconds
+    return min((wait for wait in said if wait > 0), default=math.inf) + _ON_THE_WAY
 
 
 def _named(fields: Sequence[str]) -> str:
