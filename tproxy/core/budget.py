@@ -1,0 +1,86 @@
+"""Quotas as declared: budgets, their limits, and what a request costs them."""
+
+from __future__ import annotations
+
+import enum
+import math
+from fractions import Fraction
+
+import attrs
+from attrs import validators
+
+from tproxy.core.windows import Window
+
+
+class Unit(enum.Enum):
+    """What is counted."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    SPEND = "spend"  # billionths of a US dollar
+
+
+class Outcome(enum.Enum):
+    """How a request ended that had reached its provider."""
+
+    ANSWER = "answers"  # 2xx
+    ERROR = "errors"  # anything else that was worked on
+    REFUSAL = "refusals"  # 429
+
+
+COUNTED = frozenset({Outcome.ANSWER, Outcome.ERROR})
+
+
+@attrs.frozen
+class Cost:
+    """What one request takes: reserved as an estimate, settled as it was."""
+
+    requests: int = 1
+    tokens: int = 0
+    spend: int = 0  # billionths of a US dollar
+
+    def of(self, unit: Unit) -> int:
+        if unit is Unit.REQUESTS:
+            return self.requests
+        return self.tokens if unit is Unit.TOKENS else self.spend
+
+
+ONE = Cost()
+
+
+@attrs.frozen
+class Limit:
+    """At most `amount` in a window, of which `kept` are for the account's owner."""
+
+    unit: Unit
+    amount: int = attrs.field(validator=validators.gt(0))
+    window: Window
+    kept: int = 0
+
+    @property
+    def usable(self) -> int:
+        return self.amount - self.kept
+
+    @property
+    def label(self) -> str:
+        return f"{self.unit.value} per {self.window.label}"
+
+    def with_headroom(self, share: Fraction) -> Limit:
+        """With that share kept back, rounded up: a tenth of 15 leaves 13."""
+        return attrs.evolve(self, kept=math.ceil(self.amount * share))
+
+
+@attrs.frozen(cache_hash=True)
+class Budget:
+    """A named quota: of a model, a credential, an account or a client.
+
+    Counters belong to the name: the same name with other limits goes on counting.
+    `counts` are the outcomes that use it up. `max_concurrent` bounds what is under way.
+    """
+
+    name: str
+    limits: tuple[Limit, ...] = ()
+    max_concurrent: int | None = attrs.field(
+        default=None, validator=validators.optional(validators.gt(0))
+    )
+    counts: frozenset[Outcome] = COUNTED

@@ -1,0 +1,167 @@
+"""What is done while Redis does not answer, and when it does again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import attrs
+
+from tproxy.core.budget import Budget, Cost, Limit, Outcome
+from tproxy.core.events import Notice, Observer
+from tproxy.core.leases import Denial, Lease, LeaseId
+from tproxy.core.state import Clock
+from tproxy.state.remote import Remote
+from tproxy.state.script import Lost
+from tproxy.state.standin import Left, OnLoss, StandIn
+
+_LOSSES = 3  # in a row, after which Redis is away
+_PROBE_SECONDS = 0.5
+_MOST_OWED = 10_000
+
+Owed = Callable[[], Awaitable[object]]  # raises Lost
+
+
+@attrs.define(eq=False)
+class Absence:
+    """A breaker in front of Redis, the stand-in behind it, and what Redis is owed.
+
+    After the first call that failed it is tried in the background, until it answers;
+    then what was used without it is told, and what could not be said before.
+    """
+
+    _remote: Remote
+    _clock: Clock
+    _observer: Observer
+    _mode: OnLoss
+    _losses: int = attrs.field(default=0, init=False)
+    _stand_in: StandIn | None = attrs.field(default=None, init=False)
+    _lent: dict[LeaseId, StandIn] = attrs.field(factory=dict, init=False)
+    _owed: deque[Owed] = attrs.field(
+        factory=lambda: deque(maxlen=_MOST_OWED), init=False
+    )
+    _mending: asyncio.Task[None] | None = attrs.field(default=None, init=False)
+
+    @property
+    def away(self) -> bool:
+        """Redis is not to be asked by any request."""
+        return self._losses >= _LOSSES
+
+    async def close(self) -> None:
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.wait([self._mending])
+
+    def suspect(self) -> None:
+        """One more loss will do."""
+        self._losses = _LOSSES - 1
+
+    def lost(self, error: Lost) -> None:
+        """A call has failed."""
+        self._losses += 1
+        if self._losses == _LOSSES:
+            said = {"mode": self._mode.value, "why": str(error)}
+            self._observer.emit(Notice("error", "Redis is away", said))
+        self._begin_mending()
+
+    def answered(self) -> None:
+        if not self.away:
+            self._losses = 0
+
+    def owe(self, work: Owed) -> None:
+        """Have it done soon, or when Redis is back."""
+        self._owed.append(work)
+        self._begin_mending()
+
+    async def tell(self, work: Owed) -> None:
+        """Have it done now, or else when Redis is back."""
+        if not self.away:
+            try:
+                await work()
+            except Lost as error:
+                self.lost(error)
+            else:
+                return
+        self.owe(work)
+
+    async def reserve(
+        self, budgets: Sequence[Budget], cost: Cost, seconds: float, name: LeaseId
+    ) -> Lease | Denial:
+        """As the declared mode has it."""
+        stand_in = self._standing_in()
+        taken = await stand_in.reserve(budgets, cost, seconds, name)
+        if isinstance(taken, Lease):
+            self._lent[name] = stand_in
+        return taken
+
+    def lent(self, lease: Lease) -> StandIn | None:
+        """The stand-in that the lease is from, if it is from one."""
+        return self._lent.get(lease.id)
+
+    async def take_back(
+        self, lease: Lease, cost: Cost, outcome: Outcome | None
+    ) -> None:
+        """It was settled; or released, where there is no outcome."""
+        stand_in = self._lent.pop(lease.id)
+        await stand_in.end(lease, cost, outcome)
+        if stand_in is not self._stand_in:
+            await self.tell(lambda: self._pay(stand_in))
+
+    async def rest(self, budget: Budget, seconds: float | None) -> float:
+        return await self._standing_in().rest(budget, seconds)
+
+    def _standing_in(self) -> StandIn:
+        if self._stand_in is None:
+            self._stand_in = StandIn(
+                self._clock, self._mode, self._remote.nodes, self._left
+            )
+        return self._stand_in
+
+    def _left(self, budget: Budget, limit: Limit) -> Left | None:
+        known = self._remote.figures(budget, limit)
+        if known is None or known[0].resets_in <= known[1]:
+            return None
+        figures, ago = known
+        taken = figures.taken + figures.more
+        return max(limit.usable - taken, 0), figures.resets_in - ago
+
+    def _begin_mending(self) -> None:
+        if self._mending is None or self._mending.done():
+            self._mending = asyncio.create_task(self._mend())
+
+    async def _mend(self) -> None:
+        while True:
+            await asyncio.sleep(_PROBE_SECONDS)
+            try:
+                await self._remote.ask("look", ())
+                await self._settle_up()
+            except Lost:
+                continue
+            if self.away:
+                self._observer.emit(Notice("info", "Redis is back"))
+            self._losses = 0
+            return
+
+    async def _settle_up(self) -> None:
+        """Raises Lost; what was not said by then is owed still."""
+        stand_in, self._stand_in = self._stand_in, None
+        if stand_in is not None:
+            self.owe(lambda: self._pay(stand_in))
+        while self._owed:
+            work = self._owed.popleft()
+            try:
+                await work()
+            except Lost:
+                self._owed.appendleft(work)
+                raise
+
+    async def _pay(self, stand_in: StandIn) -> None:
+        """Tell Redis what was used without it."""
+        while stand_in.used:
+            budget, cost = stand_in.used.popitem()
+            try:
+                await self._remote.ask("add", (budget,), cost)
+            except Lost:
+                stand_in.used[budget] = cost
+                raise

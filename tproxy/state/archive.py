@@ -1,0 +1,189 @@
+"""A ledger as text: the whole of it, its plans, and its changes one by one.
+
+A change is a JSON array, `[steady, wall, what, ...]`, whose moment is that at which it
+was written. Changes applied in the order of their writing make equal ledgers anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from tproxy.core.budget import Budget, Limit, Outcome, Unit
+from tproxy.core.leases import Heard, LeaseId
+from tproxy.core.windows import Window
+from tproxy.state.books import Book, Held, Plan, Sizes
+from tproxy.state.counting import Counter, Fixed, Period, counter
+from tproxy.state.ledger import Ledger
+from tproxy.state.moments import Calm, Moment
+from tproxy.state.rests import Rest
+
+_PERIODS = ("by_wall", "by_calm")
+
+encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def lease_id(number: int) -> LeaseId:
+    return LeaseId(str(number))
+
+
+@attrs.define(eq=False)
+class Archive:
+    """A ledger that can be written down and read again.
+
+    Changes speak of budgets by the number of the change that introduced them, and of
+    leases by the number of the change that took them.
+    """
+
+    ledger: Ledger = attrs.field(factory=Ledger)
+    calm: Calm = attrs.field(factory=Calm)
+    last: float = 0.0  # the steady moment of the last change
+    numbers: dict[Budget, int] = attrs.field(factory=dict)
+    _budgets: dict[int, Budget] = attrs.field(factory=dict)
+    _plans: dict[tuple[int, ...], Plan] = attrs.field(factory=dict)
+    _by_plan: dict[Plan, tuple[int, ...]] = attrs.field(factory=dict)
+
+    def apply(self, number: int, change: str) -> None:
+        """Do what a change says.
+
+        Raises:
+            ValueError, TypeError, LookupError: it says nothing that is understood.
+        """
+        steady, wall, what, *said = json.loads(change)
+        self.perform(number, self.calm.moment(steady, wall), what, said)
+
+    def perform(self, number: int, now: Moment, what: str, said: Sequence[Any]) -> None:
+        """The same with a change that was read already."""
+        self.last = max(self.last, now.steady)
+        self.calm.see(now.steady, now.wall)
+        ledger = self.ledger
+        ledger.sweep(now)
+        match what, said:
+            case "take", [numbers, sizes, seconds]:
+                plan = self._plan(tuple(numbers))
+                ledger.take(lease_id(number), plan, _sizes(sizes), seconds, now)
+            case "settle", [key, sizes, outcome, at]:
+                ledger.settle(key, _sizes(sizes), Outcome(outcome), at, now)
+            case "release", [key]:
+                ledger.release(key, now)
+            case "extend", [keys, seconds, reached]:
+                for key, at in reached:
+                    ledger.reached(key, at, now)
+                ledger.extend(keys, seconds, now)
+            case "budget", [text]:
+                self._introduce(number, _read_budget(text))
+            case "rest", [budget, seconds]:
+                ledger.rest(self._budgets[budget], seconds, now)
+            case "learn", [budget, heard]:
+                window = [Heard(Unit(u), Window.of(w), *f) for u, w, *f in heard]
+                ledger.learn(self._budgets[budget], window, now)
+            case _:
+                raise ValueError(f"unknown change {what!r}")
+
+    def numbers_of(self, plan: Plan) -> tuple[int, ...]:
+        """What changes call the plan's budgets. Raises KeyError if one is new."""
+        numbers = self._by_plan.get(plan)
+        if numbers is None:
+            numbers = tuple(self.numbers[budget] for budget in plan.budgets)
+            self._by_plan[plan] = numbers
+        return numbers
+
+    def dump(self) -> str:
+        held = [
+            [key, self.numbers_of(h.plan), h.sizes, h.since, h.expires, h.at]
+            for key, h in self.ledger.held.items()
+        ]
+        return encode(
+            {
+                "last": self.last,
+                "calm": attrs.astuple(self.calm),
+                "budgets": [[n, introduction(b)] for n, b in self._budgets.items()],
+                "books": {name: _dumped(b) for name, b in self.ledger.books.items()},
+                "held": held,
+            }
+        )
+
+    @classmethod
+    def load(cls, text: str) -> Archive:
+        """Raises ValueError, TypeError or LookupError where that is no dump."""
+        tree = json.loads(text)
+        archive = cls(calm=Calm(*tree["calm"]), last=tree["last"])
+        for number, said in tree["budgets"]:
+            archive._introduce(number, _read_budget(said))
+        for name, said in tree["books"].items():
+            archive.ledger.books[name] = _loaded(said)
+        for key, numbers, sizes, since, expires, at in tree["held"]:
+            plan = archive._plan(tuple(numbers))
+            archive.ledger.hold(key, Held(plan, _sizes(sizes), since, expires, at))
+        return archive
+
+    def _introduce(self, number: int, budget: Budget) -> None:
+        self.numbers[budget] = number
+        self._budgets[number] = budget
+
+    def _plan(self, numbers: tuple[int, ...]) -> Plan:
+        plan = self._plans.get(numbers)
+        if plan is None:
+            budgets = [self._budgets[number] for number in numbers]
+            plan = self._plans[numbers] = self.ledger.plan(budgets)
+        return plan
+
+
+def introduction(budget: Budget) -> list[object]:
+    """What the change "budget" says."""
+    limits = [
+        [limit.unit.value, limit.amount, limit.window.key, limit.kept]
+        for limit in budget.limits
+    ]
+    counts = sorted(outcome.value for outcome in budget.counts)
+    return [budget.name, limits, budget.max_concurrent, counts]
+
+
+def _sizes(said: Any) -> Sizes:
+    requests, tokens, spend = said
+    return int(requests), int(tokens), int(spend)
+
+
+def _read_budget(said: Any) -> Budget:
+    name, limits, max_concurrent, counts = said
+    return Budget(
+        name,
+        tuple(
+            Limit(Unit(unit), amount, Window.of(key), kept)
+            for unit, amount, key, kept in limits
+        ),
+        max_concurrent,
+        frozenset(map(Outcome, counts)),
+    )
+
+
+def _dumped(book: Book) -> object:
+    counters = [
+        [key, unit.value, _fields(counter)]
+        for (key, unit), counter in book.counters.items()
+    ]
+    return [counters, attrs.asdict(book.rest), book.touched]
+
+
+def _fields(counter: Counter) -> dict[str, object]:
+    fields = attrs.asdict(counter, recurse=False)
+    if isinstance(counter, Fixed):
+        del fields["window"]
+        for name in _PERIODS:
+            fields[name] = attrs.asdict(fields[name])
+    return fields
+
+
+def _loaded(said: Any) -> Book:
+    counters, rest, touched = said
+    book = Book(rest=Rest(**rest), touched=touched)
+    for key, unit, fields in counters:
+        made = counter(Window.of(key))
+        if isinstance(made, Fixed):
+            for name in _PERIODS:
+                fields[name] = Period(**fields[name])
+        book.counters[key, Unit(unit)] = attrs.evolve(made, **fields)
+    return book

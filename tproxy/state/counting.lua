@@ -1,0 +1,273 @@
+-- Quotas in Redis or Valkey, first part of three: what is counted in one window, in one
+-- unit. The rules are those of counting.py; the time is the server's.
+--
+-- A log is pairs of moment and amount, in order. What is asked is described in
+-- ledger.lua.
+
+local ask = cjson.decode(ARGV[1])
+local now = ask.now
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+
+local now_text = string.format('%.17g', now)
+local INF = math.huge
+local ENTRY, MOST_PLACES, GRAINS = 16, 512, 256
+local FIRST_REST, PROBED, TURNOVER, KEEP_EVERY = 1, 2, 1, 3600
+
+local function text(number)
+  return string.format('%.17g', number)
+end
+
+-- Replies hold whole numbers, so seconds are told in millionths.
+local function micros(seconds)
+  return math.floor(seconds * 1000000 + 0.5)
+end
+
+local function until_(moment)
+  return math.max(moment - now, 0)
+end
+
+
+local Counter = {}
+Counter.__index = Counter
+
+local KINDS, SECONDS = {}, {}  -- by key, which are few
+
+local function read_counter(hash, key, packed)
+  if not KINDS[key] then
+    local kind, seconds = string.match(key, '^([%a_]+)/([^/]+)/')
+    KINDS[key], SECONDS[key] = kind, tonumber(seconds)
+  end
+  local used, flight, start, ends, extra, extra_until, heard_at, drift =
+    0, 0, -1, -1, 0, -1, -1, 0
+  if packed then
+    used, flight, start, ends, extra, extra_until, heard_at, drift =
+      struct.unpack('<dddddddd', packed)
+  end
+  return setmetatable({hash = hash, key = key, kind = KINDS[key],
+    seconds = SECONDS[key], used = used, flight = flight, start = start, ends = ends,
+    extra = extra, extra_until = extra_until, heard_at = heard_at, drift = drift},
+    Counter)
+end
+
+function Counter:packed()
+  return struct.pack('<dddddddd', self.used, self.flight, self.start, self.ends,
+    self.extra, self.extra_until, self.heard_at, self.drift)
+end
+
+-- The log is long, and read only where it is needed.
+function Counter:read_log()
+  if not self.log then
+    self.log = redis.call('HGET', self.hash, 'G' .. self.key) or ''
+  end
+end
+
+function Counter:wrote_log()
+  self.logged = true
+  self.ends = #self.log > 0 and self:entry(1) + self.seconds or INF
+end
+
+function Counter:entry(position)
+  return struct.unpack('<dd', self.log, position)
+end
+
+function Counter:replace(position, at, amount)
+  self.log = string.sub(self.log, 1, position - 1) .. struct.pack('<dd', at, amount) ..
+    string.sub(self.log, position + ENTRY)
+end
+
+-- The position of the first place at `at` or later; behind the log if there is none.
+function Counter:seek(at)
+  local position = #self.log + 1
+  while position > 1 and self:entry(position - ENTRY) >= at do
+    position = position - ENTRY
+  end
+  return position
+end
+
+function Counter:compact()
+  local grain, slot, last, sum, parts = self.seconds / GRAINS, nil, nil, 0, {}
+  for position = 1, #self.log, ENTRY do
+    local at, amount = self:entry(position)
+    if slot and math.floor(at / grain) ~= slot then
+      parts[#parts + 1] = struct.pack('<dd', last, sum)
+      sum = 0
+    end
+    slot, last, sum = math.floor(at / grain), at, sum + amount
+  end
+  parts[#parts + 1] = struct.pack('<dd', last, sum)
+  self.log = table.concat(parts)
+end
+
+-- Let go of what the window no longer holds. Of a rolling window, `start` is the last
+-- place that was let go of, and `ends` is when the next will be. False: the bounds that
+-- came with a fixed window are not those of now.
+function Counter:refresh(bounds)
+  if self.kind == 'rolling' then
+    if now < self.ends then
+      return true
+    end
+    self:read_log()
+    local position = 1
+    while position <= #self.log do
+      local at, amount = self:entry(position)
+      if at + self.seconds > now then
+        break
+      end
+      self.used, self.start, position = self.used - amount, at, position + ENTRY
+    end
+    self.log = string.sub(self.log, position)
+    self:wrote_log()
+  elseif self.kind == 'first_use' then
+    if now >= self.ends then
+      self.used = 0
+    end
+  elseif bounds then
+    local first = bounds[2] <= now and 2 or 1
+    if now < bounds[1] or now >= bounds[first + 1] then
+      return false
+    end
+    if now >= self.ends then
+      self.used = 0
+    end
+    if now >= self.ends or now < self.start then
+      self.start, self.ends = bounds[first], bounds[first + 1]
+    end
+  end
+  return true
+end
+
+-- The server's clock was set back: what was taken before is no later than now.
+function Counter:not_later_than_now()
+  self:read_log()
+  local first, sum = self:seek(now), 0
+  for position = first, #self.log, ENTRY do
+    local _, amount = self:entry(position)
+    sum = sum + amount
+  end
+  self.log = string.sub(self.log, 1, first - 1) .. struct.pack('<dd', now, sum)
+  self.start = math.min(self.start, now - self.seconds)
+  self:wrote_log()
+end
+
+function Counter:place(at, amount)
+  at = math.min(at, now)
+  if amount == 0 then
+    return
+  elseif self.kind == 'rolling' then
+    if at <= self.start or at + self.seconds <= now then
+      return
+    end
+    self:read_log()
+    self.used = self.used + amount
+    local position = self:seek(at)
+    local there, before = nil, 0
+    if position <= #self.log then
+      there, before = self:entry(position)
+    end
+    if there == at then
+      self:replace(position, at, before + amount)
+    else
+      self.log = string.sub(self.log, 1, position - 1) ..
+        struct.pack('<dd', at, amount) .. string.sub(self.log, position)
+    end
+    if #self.log > MOST_PLACES * ENTRY then
+      self:compact()
+    end
+    self:wrote_log()
+  elseif self.kind == 'first_use' then
+    if at + self.seconds <= now then
+      return
+    end
+    if at >= self.ends then
+      self.start, self.ends, self.used = at, at + self.seconds, 0
+    end
+    self.used = self.used + amount
+  elseif at >= self.start then
+    self.used = self.used + amount
+  end
+end
+
+function Counter:correct(at, change)
+  if self.kind ~= 'rolling' then
+    if at >= self.start then
+      self:place(at, change)
+    end
+    return
+  end
+  self:read_log()
+  local position = self:seek(at)
+  if position > #self.log then
+    self:place(at, change)
+  elseif at > self.start then
+    local there, before = self:entry(position)
+    self.used = self.used + change
+    self:replace(position, there, before + change)
+    self:wrote_log()
+  end
+end
+
+function Counter:more()
+  return now < self.extra_until and self.extra or 0
+end
+
+function Counter:taken()
+  return self.used + self.flight + self:more()
+end
+
+function Counter:ends_in()
+  if self.kind ~= 'rolling' then
+    if self.used > 0 or (self.flight > 0 and self.kind ~= 'first_use') then
+      return until_(self.ends)
+    end
+    return self.flight > 0 and self.seconds or 0
+  elseif self.flight > 0 then
+    return self.seconds
+  elseif self.used == 0 then
+    return 0
+  end
+  self:read_log()
+  for position = #self.log - ENTRY + 1, 1, -ENTRY do
+    local at, amount = self:entry(position)
+    if amount ~= 0 then
+      return until_(at + self.seconds)
+    end
+  end
+  return 0
+end
+
+function Counter:freed_in(over)
+  if over <= 0 then
+    return 0
+  elseif self.kind ~= 'rolling' then
+    return self:ends_in()
+  end
+  self:read_log()
+  for position = 1, #self.log, ENTRY do
+    local at, amount = self:entry(position)
+    over = over - amount
+    if over <= 0 then
+      return until_(at + self.seconds)
+    end
+  end
+  return self.seconds
+end
+
+function Counter:wait(amount, usable)
+  if amount > usable then
+    return INF
+  end
+  local over, more = self.used + self.flight + amount - usable, self:more()
+  local without = self:freed_in(over)
+  if more == 0 then
+    return without
+  end
+  return math.min(self:freed_in(over + more),
+    math.max(without, until_(self.extra_until)))
+end
+
+function Counter:resets_in()
+  return math.max(self:ends_in(), self:more() > 0 and until_(self.extra_until) or 0)
+end

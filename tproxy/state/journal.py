@@ -1,0 +1,210 @@
+"""A file in which several processes of one host keep one ledger.
+
+The file is a journal of changes. Each process has a copy of the ledger in its memory;
+before it changes anything, it takes the write lock and reads what others have written
+since. So a change is one short transaction that writes one row, and the arithmetic is
+that of one process. Now and then the whole ledger is written and the past forgotten.
+
+In WAL mode with `synchronous = NORMAL` a commit is in the hands of the system when it
+returns, so that a process that is killed loses nothing. After a power failure the last
+commits may be missing; the file is whole. Only a checkpoint waits for the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import attrs
+
+from tproxy.core.budget import Budget
+from tproxy.core.leases import LeaseId
+from tproxy.core.state import Clock
+from tproxy.state.archive import Archive, encode, introduction, lease_id
+from tproxy.state.moments import Moment
+
+_FORMAT = 1
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS change (seq INTEGER PRIMARY KEY, said TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ledger (seq INTEGER PRIMARY KEY, said TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS boot (id TEXT PRIMARY KEY, ahead REAL NOT NULL);
+PRAGMA user_version = {_FORMAT};
+COMMIT;
+"""
+_WHOLE_EVERY = 20_000  # changes
+_OPENING = 5.0  # seconds for the lock
+
+
+class Unusable(Exception):
+    """The file cannot serve; the message says why."""
+
+
+@attrs.define(eq=False)
+class Journal:
+    """One process's end of the file. Not for several threads.
+
+    `boot` differs whenever the machine's steady clock has begun anew; the journal's
+    own goes on through that, and keeps to the wall clock of when it began.
+
+    Raises:
+        Unusable: there is no such file and none can be made, or it is not ours.
+    """
+
+    _path: Path
+    _clock: Clock
+    _boot: str
+    _whole_every: int = _WHOLE_EVERY
+    _db: sqlite3.Connection = attrs.field(init=False)
+    archive: Archive = attrs.field(factory=Archive, init=False)
+    _seq: int = attrs.field(default=0, init=False)
+    _ahead: float = attrs.field(default=0.0, init=False)  # of the machine's clock
+    _doubtful: bool = attrs.field(default=True, init=False)  # the copy may be wrong
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            self._db = connect(self._path, _OPENING)
+            try:
+                self._set_up()
+            except BaseException:
+                self._db.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise Unusable(f"{self._path}: {error}") from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    def now(self) -> Moment:
+        steady = self._clock.steady() + self._ahead
+        return self.archive.calm.moment(
+            max(steady, self.archive.last), self._clock.wall()
+        )
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[tuple[Archive, Moment]]:
+        """The ledger as it is, for this process alone, until the block ends.
+
+        Raises:
+            sqlite3.Error: the lock is taken, or the file fails; nothing has changed.
+        """
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._read()
+            now = self.now()
+            self.archive.ledger.sweep(now)
+            yield self.archive, now
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._doubtful = True
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def reading(self) -> Archive:
+        """The ledger, with all that was written until now if the file can be read."""
+        with contextlib.suppress(sqlite3.Error):
+            self._read()
+        return self.archive
+
+    def write(self, now: Moment, what: str, *said: object) -> LeaseId:
+        """Within `writing`: make a change, and name the lease that it takes, if any."""
+        number = self._seq + 1
+        body = encode((now.steady, now.wall, what, *said))
+        self._db.execute("INSERT INTO change VALUES (?, ?)", (number, body))
+        self.archive.perform(number, now, what, said)
+        self._seq = number
+        if number % self._whole_every == 0:
+            self._forget_the_past()
+        return lease_id(number)
+
+    def introduce(self, now: Moment, budgets: Iterable[Budget]) -> None:
+        """Within `writing`: have changes know the budgets."""
+        for budget in budgets:
+            if budget not in self.archive.numbers:
+                self.write(now, "budget", introduction(budget))
+
+    def _read(self) -> None:
+        """Bring the copy up to date; from the beginning, if changes are missing."""
+        if self._doubtful:
+            self._read_whole()
+        select = "SELECT seq, said FROM change WHERE seq > ? ORDER BY seq"
+        for number, said in self._db.execute(select, (self._seq,)):
+            if number != self._seq + 1:
+                self._doubtful = True
+                return self._read()
+            self._apply(number, said)
+        return None
+
+    def _read_whole(self) -> None:
+        row = self._db.execute("SELECT seq, said FROM ledger").fetchone()
+        self._seq, self.archive = 0, Archive()
+        if row is not None:
+            try:
+                self._seq, self.archive = row[0], Archive.load(row[1])
+            except (ValueError, TypeError, LookupError) as error:
+                raise sqlite3.DatabaseError(f"unreadable ledger: {error!r}") from error
+        self._doubtful = False
+
+    def _apply(self, number: int, said: str) -> None:
+        try:
+            self.archive.apply(number, said)
+        except (ValueError, TypeError, LookupError) as error:
+            raise sqlite3.DatabaseError(f"unreadable change: {error!r}") from error
+        self._seq = number
+
+    def _forget_the_past(self) -> None:
+        """The newest change stays, for others to see that they have missed some."""
+        self._db.execute("DELETE FROM ledger")
+        self._db.execute(
+            "INSERT INTO ledger VALUES (?, ?)", (self._seq, self.archive.dump())
+        )
+        self._db.execute("DELETE FROM change WHERE seq < ?", (self._seq,))
+
+    def _set_up(self) -> None:
+        db = self._db
+        [found] = db.execute("PRAGMA user_version").fetchone()
+        [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if found != _FORMAT and (found or tables):
+            raise sqlite3.DatabaseError("not a file of this version's state")
+        db.executescript(_SCHEMA)
+        db.execute("BEGIN IMMEDIATE")
+        self._read()
+        row = db.execute(
+            "SELECT ahead FROM boot WHERE id = ?", (self._boot,)
+        ).fetchone()
+        if row is not None:
+            self._ahead = row[0]
+        else:
+            begins = max(self._clock.wall(), self.archive.last)
+            self._ahead = begins - self._clock.steady()
+            db.execute("DELETE FROM boot")
+            db.execute("INSERT INTO boot VALUES (?, ?)", (self._boot, self._ahead))
+        db.execute("COMMIT")
+        db.execute("PRAGMA busy_timeout = 0")
+
+
+def connect(path: Path, patience: float) -> sqlite3.Connection:
+    """Raises sqlite3.Error or OSError; the file is private to its owner."""
+    path.touch(0o600)
+    db = sqlite3.connect(path, timeout=patience, isolation_level=None)
+    try:
+        # A fresh file may be switched to WAL by several at once; SQLite does not wait.
+        until = time.monotonic() + patience
+        while True:
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+    except BaseException:
+        db.close()
+        raise
+    return db

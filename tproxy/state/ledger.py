@@ -1,0 +1,281 @@
+"""The books of all budgets: what was taken, by whom, until when. No clock and no I/O.
+
+Whatever changes a ledger is one call with its moment, and the same calls in the same
+order make the same ledger. So a process can keep it alone, and several can keep copies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from tproxy.core.budget import Budget, Cost, Limit, Outcome
+from tproxy.core.leases import (
+    CONCURRENCY,
+    REST,
+    BudgetState,
+    Denial,
+    Heard,
+    LeaseId,
+    LimitState,
+    Room,
+    Source,
+)
+from tproxy.core.windows import MINUTE
+from tproxy.state.books import INDEX, UNITS, Book, Held, Line, Plan, Sizes, sizes
+from tproxy.state.counting import Counter, counter
+from tproxy.state.moments import Moment
+
+_MOST_PLANS = 10_000
+_TURNOVER = 1.0  # seconds; when a request under way will end, nobody knows
+
+
+@attrs.define(eq=False)
+class Ledger:
+    """All books and leases. Moments are handed in and never go back."""
+
+    books: dict[str, Book] = attrs.field(factory=dict)
+    held: dict[LeaseId, Held] = attrs.field(factory=dict)
+    _plans: dict[tuple[Budget, ...], Plan] = attrs.field(factory=dict)
+    _sweep_at: float = math.inf  # no lease expires before
+
+    def plan(self, budgets: Sequence[Budget]) -> Plan:
+        key = tuple(budgets)  # cheap: a budget knows its hash
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= _MOST_PLANS:  # reloads leave their own behind
+                self._plans.clear()
+            plan = self._plans[key] = self._made(key)
+        return plan
+
+    def denial(self, plan: Plan, cost: Cost, now: Moment) -> Denial | None:
+        """What has to be waited for longest; None if all can give that much now."""
+        wanted, steady = sizes(cost), now.steady
+        worst: Denial | None = None
+        for book, budget in plan.books:
+            rest = book.rest
+            if rest.until > steady or rest.probe_until > steady:
+                worst = _longer(worst, budget.name, REST, rest.wait(steady))
+        for book, budget, most in plan.narrow:
+            if book.held >= most:
+                worst = _longer(worst, budget.name, CONCURRENCY, _TURNOVER)
+        for line in plan.lines:
+            counter, amount = line.counter, wanted[line.index]
+            if counter.due <= steady:
+                counter.refresh(now)
+            taken = counter.used + counter.flight + amount
+            if counter.extra:
+                taken += counter.more(steady)
+            if taken > line.usable:
+                wait = counter.wait(amount, line.usable, now)
+                worst = _longer(worst, line.budget.name, line.limit.label, wait)
+        return worst
+
+    def take(
+        self, lease: LeaseId, plan: Plan, wanted: Sizes, seconds: float, now: Moment
+    ) -> None:
+        """Enter a lease for which there is room."""
+        steady = now.steady
+        for line in plan.lines:
+            line.counter.flight += wanted[line.index]
+        for book, _ in plan.books:
+            book.touched = steady
+            if book.rest.guess:
+                book.rest.admit(lease, steady)
+        self.hold(lease, Held(plan, wanted, steady, steady + seconds))
+
+    def hold(self, lease: LeaseId, held: Held) -> None:
+        """Enter a lease that its counters know of already."""
+        for book, _ in held.plan.books:
+            book.held += 1
+        self.held[lease] = held
+        self._sweep_at = min(self._sweep_at, held.expires)
+
+    def reached(self, lease: LeaseId, at: float, now: Moment) -> None:
+        """The provider had the request at `at`; its place in time is known."""
+        held = self.held.get(lease)
+        if held is not None and held.at is None:
+            held.at = at
+            for line in held.plan.lines:
+                self._place(line.counter, held.sizes[line.index], at, now)
+
+    def settle(
+        self, lease: LeaseId, actual: Sizes, outcome: Outcome, at: float, now: Moment
+    ) -> None:
+        """It has ended; if nobody said yet when it was reached, that was at `at`."""
+        held = self._end(lease, served=outcome is not Outcome.REFUSAL)
+        if held is None:
+            return
+        for line in held.plan.lines:
+            counter, reserved = line.counter, held.sizes[line.index]
+            counts = outcome in line.budget.counts
+            amount = actual[line.index] if counts else 0
+            if held.at is None:
+                counter.flight -= reserved
+                counter.refresh(now)
+                counter.place(at, amount, now)
+            elif amount != reserved:
+                counter.refresh(now)
+                counter.correct(held.at, amount - reserved, now)
+
+    def release(self, lease: LeaseId, now: Moment) -> None:
+        held = self._end(lease, served=False)
+        if held is None:
+            return
+        for line in held.plan.lines:
+            counter, reserved = line.counter, held.sizes[line.index]
+            if held.at is None:
+                counter.flight -= reserved
+            else:
+                counter.refresh(now)
+                counter.correct(held.at, -reserved, now)
+
+    def extend(self, leases: Iterable[LeaseId], seconds: float, now: Moment) -> None:
+        for lease in leases:
+            held = self.held.get(lease)
+            if held is not None:
+                held.expires = now.steady + seconds
+
+    def overdue(self, now: Moment) -> bool:
+        """Whether a lease may have expired that was not swept yet."""
+        return now.steady >= self._sweep_at
+
+    def sweep(self, now: Moment) -> None:
+        """End leases that have expired: what they took is used, since their last."""
+        if not self.overdue(now):
+            return
+        over = [key for key, held in self.held.items() if held.expires <= now.steady]
+        for lease in over:
+            held = self.held[lease]
+            self.reached(lease, held.expires, now)
+            self._end(lease, served=False)
+        self._sweep_at = min(
+            (held.expires for held in self.held.values()), default=math.inf
+        )
+
+    def rest(self, budget: Budget, seconds: float | None, now: Moment) -> float:
+        """Admit nothing for a while; return the seconds."""
+        longest = max((limit.window.seconds for limit in budget.limits), default=MINUTE)
+        rest = self._book(budget).rest
+        rest.begin(seconds, now.steady, longest)
+        return rest.wait(now.steady)
+
+    def learn(self, budget: Budget, heard: Sequence[Heard], now: Moment) -> None:
+        """Believe a provider as far as it leaves less than we do.
+
+        Bounded by what was declared, whatever it says.
+        """
+        for said in heard:
+            for line in self.plan((budget,)).lines:
+                limit, counter = line.limit, line.counter
+                if (limit.unit, limit.window) == (said.unit, said.window):
+                    ours = counter.taken(now) - counter.more(now.steady)
+                    counter.drift = limit.amount - max(said.left, 0) - ours
+                    counter.extra = max(0, counter.drift)
+                    counter.extra_until = now.steady + said.seconds
+                    counter.heard_at = now.steady
+
+    def rooms(self, plan: Plan, now: Moment) -> tuple[Room, ...]:
+        """What is left of each unit, just after `denial` has looked at all."""
+        least: list[Line | None] = [None, None, None]
+        lefts = [0, 0, 0]
+        steady = now.steady
+        for line in plan.lines:
+            counter, index = line.counter, line.index
+            left = line.usable - counter.used - counter.flight
+            if counter.extra:
+                left -= counter.more(steady)
+            if least[index] is None or left < lefts[index]:
+                least[index], lefts[index] = line, left
+        return tuple(
+            Room(
+                UNITS[line.index],
+                line.usable,
+                max(lefts[line.index], 0),
+                line.counter.resets_in(now),
+            )
+            for line in least
+            if line is not None
+        )
+
+    def state(self, budget: Budget, now: Moment) -> BudgetState:
+        book = self._book(budget)
+        resting = book.rest.wait(now.steady)
+        limits = tuple(
+            _state(limit, self._counter(book, limit), book, now)
+            for limit in budget.limits
+        )
+        return BudgetState(
+            budget.name, limits, book.held, budget.max_concurrent, resting
+        )
+
+    def _book(self, budget: Budget) -> Book:
+        book = self.books.get(budget.name)
+        if book is None:
+            book = self.books[budget.name] = Book()
+        return book
+
+    def _end(self, lease: LeaseId, *, served: bool) -> Held | None:
+        held = self.held.pop(lease, None)
+        if held is not None:
+            for book, _ in held.plan.books:
+                book.held -= 1
+                if book.rest.probe is not None:
+                    book.rest.ended(lease, held.since, served=served)
+        return held
+
+    def _place(self, counter: Counter, amount: int, at: float, now: Moment) -> None:
+        counter.flight -= amount
+        counter.refresh(now)
+        counter.place(at, amount, now)
+
+    def _made(self, budgets: tuple[Budget, ...]) -> Plan:
+        books = tuple((self._book(b), b) for b in dict.fromkeys(budgets))
+        lines = tuple(
+            Line(self._counter(book, limit), INDEX[limit.unit], limit.usable, limit, b)
+            for book, b in books
+            for limit in b.limits
+        )
+        narrow = tuple(
+            (book, budget, budget.max_concurrent)
+            for book, budget in books
+            if budget.max_concurrent is not None
+        )
+        return Plan(budgets, lines, books, narrow)
+
+    def _counter(self, book: Book, limit: Limit) -> Counter:
+        key = (limit.window.key, limit.unit)
+        found = book.counters.get(key)
+        if found is None:
+            found = book.counters[key] = counter(limit.window)
+        return found
+
+
+def _longer(worst: Denial | None, budget: str, limit: str, wait: float) -> Denial:
+    if worst is not None and worst.wait >= wait:
+        return worst
+    return Denial(budget, limit, wait)
+
+
+def _state(limit: Limit, counter: Counter, book: Book, now: Moment) -> LimitState:
+    taken = counter.taken(now)
+    more = counter.more(now.steady)
+    if book.rest.wait(now.steady):
+        source, since = Source.ERROR, book.rest.begun
+    elif more:
+        source, since = Source.HEADER, counter.heard_at
+    elif taken:
+        source, since = Source.COUNTED, book.touched
+    else:
+        source, since = Source.DECLARED, now.steady
+    return LimitState(
+        limit,
+        taken - more,
+        max(limit.usable - taken, 0),
+        counter.resets_in(now),
+        source,
+        max(now.steady - since, 0.0),
+        counter.drift,
+    )

@@ -1,0 +1,109 @@
+"""Quotas in one process's memory. Exact, and gone with the process.
+
+No method awaits, so each runs whole between two turns of the event loop: check and
+take are one step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import attrs
+
+from tproxy.core.budget import ONE, Budget, Cost, Outcome
+from tproxy.core.leases import (
+    LEASE_SECONDS,
+    BudgetState,
+    Denial,
+    Heard,
+    Lease,
+    LeaseId,
+    Room,
+)
+from tproxy.core.state import Clock
+from tproxy.state.books import sizes
+from tproxy.state.ledger import Ledger
+from tproxy.state.moments import Calm, Moment
+
+
+@attrs.define(eq=False)
+class MemoryQuotas:
+    """`core.leases.QuotaStore` in memory."""
+
+    _clock: Clock
+    _ledger: Ledger = attrs.field(factory=Ledger, init=False)
+    _calm: Calm = attrs.field(factory=Calm, init=False)
+    _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._now()  # what a jump is counts from here
+
+    async def reserve(
+        self,
+        budgets: Sequence[Budget],
+        cost: Cost = ONE,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> Lease | Denial:
+        ledger = self._ledger
+        now, plan = self._now(), ledger.plan(budgets)
+        ledger.sweep(now)
+        denial = ledger.denial(plan, cost, now)
+        if denial is not None:
+            return denial
+        lease = LeaseId(str(next(self._ids)))
+        ledger.take(lease, plan, sizes(cost), lease_seconds, now)
+        return Lease(lease, plan.budgets, cost, ledger.rooms(plan, now))
+
+    def reached(self, lease: Lease) -> None:
+        now = self._now()
+        self._ledger.reached(lease.id, now.steady, now)
+
+    async def settle(
+        self,
+        lease: Lease,
+        actual: Cost | None = None,
+        outcome: Outcome = Outcome.ANSWER,
+    ) -> None:
+        now, cost = self._now(), lease.cost if actual is None else actual
+        self._ledger.settle(lease.id, sizes(cost), outcome, now.steady, now)
+
+    async def release(self, lease: Lease) -> None:
+        self._ledger.release(lease.id, self._now())
+
+    async def extend(
+        self, leases: Sequence[Lease], lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        ids = [lease.id for lease in leases]
+        self._ledger.extend(ids, lease_seconds, self._now())
+
+    async def rest(self, budget: Budget, seconds: float | None) -> float:
+        return self._ledger.rest(budget, seconds, self._now())
+
+    async def learn(self, budget: Budget, heard: Sequence[Heard]) -> None:
+        self._ledger.learn(budget, heard, self._now())
+
+    async def waits(
+        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
+    ) -> list[float]:
+        ledger, now = self._look()
+        denials = [ledger.denial(ledger.plan(group), cost, now) for group in groups]
+        return [0.0 if denial is None else denial.wait for denial in denials]
+
+    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
+        ledger, now = self._look()
+        plan = ledger.plan(budgets)
+        ledger.denial(plan, ONE, now)  # lets go of what is over
+        return ledger.rooms(plan, now)
+
+    async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
+        ledger, now = self._look()
+        return tuple(ledger.state(budget, now) for budget in budgets)
+
+    def _look(self) -> tuple[Ledger, Moment]:
+        now = self._now()
+        self._ledger.sweep(now)
+        return self._ledger, now
+
+    def _now(self) -> Moment:
+        return self._calm.see(self._clock.steady(), self._clock.wall())

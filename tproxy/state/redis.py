@@ -1,0 +1,264 @@
+"""Quotas in Redis or Valkey, shared by any number of hosts. Needs `tproxy[redis]`.
+
+A reservation is one call of one script, which checks and takes by the server's clock.
+No request waits for Redis longer than 100 ms. Where a call fails, and as long as Redis
+is away, a stand-in decides by the declared mode; what it admitted is told to Redis when
+that is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from tproxy.core.budget import ONE, Budget, Cost, Outcome, Unit
+from tproxy.core.events import Observer
+from tproxy.core.leases import (
+    CONCURRENCY,
+    LEASE_SECONDS,
+    REST,
+    BudgetState,
+    Denial,
+    Heard,
+    Lease,
+    LeaseId,
+    Room,
+)
+from tproxy.core.state import Clock
+from tproxy.core.windows import MINUTE
+from tproxy.state import standing
+from tproxy.state.absence import Absence, Owed
+from tproxy.state.remote import Remote
+from tproxy.state.script import Lost, Reply
+from tproxy.state.standin import OnLoss
+
+_LOOKED_AT_ONCE = 100  # budgets, some milliseconds of the server's time
+
+
+@attrs.define(eq=False)
+class RedisQuotas:
+    """`core.leases.QuotaStore` in Redis. `node` names this process among all."""
+
+    _remote: Remote
+    _clock: Clock
+    _observer: Observer
+    _node: str
+    _on_loss: OnLoss = OnLoss.SHARE
+    _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
+    _closed: dict[str, tuple[Cost, float]] = attrs.field(factory=dict, init=False)
+    _reached: dict[LeaseId, float] = attrs.field(factory=dict, init=False)
+    _absence: Absence = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._absence = Absence(
+            self._remote, self._clock, self._observer, self._on_loss
+        )
+
+    async def start(self) -> None:
+        """Meet Redis, so that no request has to. If it is away, that is known then."""
+        self._absence.suspect()
+        await self._try("look", ())
+
+    async def close(self) -> None:
+        await self._absence.close()
+
+    async def reserve(
+        self,
+        budgets: Sequence[Budget],
+        cost: Cost = ONE,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> Lease | Denial:
+        never = _never(budgets, cost)
+        if never is not None:
+            return never
+        name = LeaseId(f"{self._node}-{next(self._ids)}")
+        budgets = tuple(dict.fromkeys(budgets))
+        if not budgets:
+            return Lease(name, (), cost)
+        if not self._absence.away:
+            try:
+                said = {"lease": name, "seconds": lease_seconds}
+                taking = asyncio.create_task(self._ask("take", budgets, cost, **said))
+                taking.add_done_callback(_look_at)
+                # Cancelled itself, redis-py drops its connection or goes on regardless.
+                reply = await asyncio.shield(taking)
+            except Lost:  # it may have been taken all the same
+                self._absence.owe(self._releasing(name, budgets))
+            except asyncio.CancelledError:
+                self._absence.owe(self._releasing(name, budgets))
+                raise
+            else:
+                if reply.what == "denied":
+                    return self._denial(reply, budgets, cost)
+                left = standing.rooms(budgets, reply.standings)
+                return Lease(name, budgets, cost, left)
+        return await self._absence.reserve(budgets, cost, lease_seconds, name)
+
+    def reached(self, lease: Lease) -> None:
+        self._reached[lease.id] = self._clock.steady()
+
+    async def settle(
+        self,
+        lease: Lease,
+        actual: Cost | None = None,
+        outcome: Outcome = Outcome.ANSWER,
+    ) -> None:
+        cost = lease.cost if actual is None else actual
+        at = self._reached.pop(lease.id, self._clock.steady())
+        if self._absence.lent(lease):
+            await self._absence.take_back(lease, cost, outcome)
+            return
+
+        async def settle() -> Reply:
+            ago = self._clock.steady() - at
+            served = outcome is not Outcome.REFUSAL
+            return await self._remote.ask(
+                "settle",
+                lease.budgets,
+                cost,
+                outcome,
+                lease=lease.id,
+                ago=ago,
+                served=served,
+            )
+
+        if lease.budgets:
+            await self._absence.tell(settle)
+
+    async def release(self, lease: Lease) -> None:
+        self._reached.pop(lease.id, None)
+        if self._absence.lent(lease):
+            await self._absence.take_back(lease, lease.cost, None)
+        elif lease.budgets:
+            await self._absence.tell(self._releasing(lease.id, lease.budgets))
+
+    async def extend(
+        self, leases: Sequence[Lease], lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        theirs: dict[Budget, dict[str, float]] = {}
+        for lease in leases:
+            stand_in = self._absence.lent(lease)
+            if stand_in is not None:
+                await stand_in.extend([lease], lease_seconds)
+                continue
+            at = self._reached.get(lease.id)
+            ago = -1.0 if at is None else self._clock.steady() - at
+            for budget in lease.budgets:
+                theirs.setdefault(budget, {})[lease.id] = ago
+        if theirs:
+            await self._try(
+                "extend",
+                tuple(theirs),
+                leases=list(theirs.values()),
+                seconds=lease_seconds,
+            )
+        # So that a share is one of what is left by then, and of those who live.
+        known = tuple(self._remote.seen)
+        for first in range(0, max(len(known), 1), _LOOKED_AT_ONCE):
+            await self._try("look", known[first : first + _LOOKED_AT_ONCE])
+
+    async def rest(self, budget: Budget, seconds: float | None) -> float:
+        longest = max((limit.window.seconds for limit in budget.limits), default=MINUTE)
+        said: dict[str, Any] = {"longest": longest}
+        if seconds is not None:
+            said["seconds"] = seconds
+        reply = await self._try("rest", (budget,), **said)
+        if reply is None:
+            return await self._absence.rest(budget, seconds)
+        return reply.standings[0].resting_for
+
+    async def learn(self, budget: Budget, heard: Sequence[Heard]) -> None:
+        said = standing.lessons(budget, heard)
+        await self._try("learn", (budget,), heard=[said])
+
+    async def waits(
+        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
+    ) -> list[float]:
+        return [
+            max((self._wait(budget, cost) for budget in group), default=0.0)
+            for group in groups
+        ]
+
+    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
+        seen = {b: self._remote.seen[b] for b in budgets if b in self._remote.seen}
+        return standing.rooms(tuple(seen), [s.standing for s in seen.values()])
+
+    async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
+        if budgets:
+            await self._try("look", tuple(budgets))
+        steady = self._clock.steady()
+        return tuple(
+            standing.state(budget, self._remote.seen.get(budget), steady)
+            for budget in budgets
+        )
+
+    async def _ask(
+        self,
+        what: str,
+        budgets: Sequence[Budget],
+        cost: Cost = ONE,
+        **said: Any,
+    ) -> Reply:
+        """Raises Lost; and takes note, whatever comes."""
+        try:
+            reply = await self._remote.ask(what, budgets, cost, **said)
+        except Lost as error:
+            self._absence.lost(error)
+            raise
+        self._absence.answered()
+        return reply
+
+    async def _try(
+        self, what: str, budgets: Sequence[Budget], **said: Any
+    ) -> Reply | None:
+        if self._absence.away:
+            return None
+        try:
+            return await self._ask(what, budgets, **said)
+        except Lost:
+            return None
+
+    def _releasing(self, lease: LeaseId, budgets: tuple[Budget, ...]) -> Owed:
+        return lambda: self._remote.ask("release", budgets, lease=lease)
+
+    def _denial(self, reply: Reply, budgets: tuple[Budget, ...], cost: Cost) -> Denial:
+        wait, which, what = reply.said
+        budget = budgets[int(which) - 1]
+        seconds, index = float(wait), int(what)
+        self._closed[budget.name] = (cost, self._clock.steady() + seconds)
+        if index > 0:
+            return Denial(budget.name, budget.limits[index - 1].label, seconds)
+        return Denial(budget.name, REST if index < 0 else CONCURRENCY, seconds)
+
+    def _wait(self, budget: Budget, cost: Cost) -> float:
+        now, wait = self._clock.steady(), 0.0
+        seen = self._remote.seen.get(budget)
+        if seen is not None:
+            wait = max(seen.at + seen.standing.resting_for - now, 0.0)
+        closed = self._closed.get(budget.name)
+        if closed is not None:
+            for_, until = closed
+            if now >= until:
+                del self._closed[budget.name]
+            elif all(for_.of(unit) <= cost.of(unit) for unit in Unit):
+                wait = max(wait, until - now)
+        return wait
+
+
+def _look_at(task: asyncio.Task[Reply]) -> None:
+    """Somebody has to, once nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _never(budgets: Sequence[Budget], cost: Cost) -> Denial | None:
+    for budget in budgets:
+        for limit in budget.limits:
+            if cost.of(limit.unit) > limit.usable:
+                return Denial(budget.name, limit.label, math.inf)
+    return None

@@ -1,0 +1,79 @@
+"""How budgets stand, told by the script, in the words of `core.leases`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tproxy.core.budget import Budget, Limit, Unit
+from tproxy.core.leases import BudgetState, Heard, LimitState, Room, Source
+from tproxy.state.remote import Remembered, Seen
+from tproxy.state.script import Figures, Standing
+
+
+def rooms(budgets: Sequence[Budget], standings: Sequence[Standing]) -> tuple[Room, ...]:
+    """What is left under the tightest limit on each unit."""
+    tightest: dict[Unit, Room] = {}
+    for budget, standing in zip(budgets, standings, strict=True):
+        for limit, figures in zip(budget.limits, standing.limits, strict=True):
+            left = max(limit.usable - figures.taken - figures.more, 0)
+            best = tightest.get(limit.unit)
+            if best is None or left < best.left:
+                tightest[limit.unit] = Room(
+                    limit.unit, limit.usable, left, figures.resets_in
+                )
+    return tuple(tightest.values())
+
+
+def lessons(budget: Budget, heard: Sequence[Heard]) -> list[Remembered]:
+    """For each limit what the provider said of it, bounded by what was declared."""
+    said = {(h.unit, h.window): h for h in heard}
+    return [
+        _lesson(limit, said.get((limit.unit, limit.window))) for limit in budget.limits
+    ]
+
+
+def state(budget: Budget, seen: Seen | None, now: float) -> BudgetState:
+    """As it stood when it was last seen; as declared, if it never was."""
+    if seen is None:
+        limits = tuple(
+            LimitState(limit, 0, limit.usable, 0.0, Source.DECLARED, 0.0)
+            for limit in budget.limits
+        )
+        return BudgetState(budget.name, limits, 0, budget.max_concurrent, 0.0)
+    standing, ago = seen.standing, now - seen.at
+    limits = tuple(
+        _state(limit, figures, standing, ago)
+        for limit, figures in zip(budget.limits, standing.limits, strict=True)
+    )
+    resting = max(standing.resting_for - ago, 0.0)
+    return BudgetState(
+        budget.name, limits, standing.under_way, budget.max_concurrent, resting
+    )
+
+
+def _lesson(limit: Limit, said: Heard | None) -> Remembered:
+    if said is None:
+        return None
+    return limit.amount - max(said.left, 0), said.seconds, False
+
+
+def _state(
+    limit: Limit, figures: Figures, standing: Standing, ago: float
+) -> LimitState:
+    if standing.resting_for > ago:
+        source, since = Source.ERROR, standing.rested_ago
+    elif figures.more:
+        source, since = Source.HEADER, figures.heard_ago
+    elif figures.taken:
+        source, since = Source.COUNTED, standing.touched_ago
+    else:
+        source, since = Source.DECLARED, -ago
+    return LimitState(
+        limit,
+        figures.taken,
+        max(limit.usable - figures.taken - figures.more, 0),
+        max(figures.resets_in - ago, 0.0),
+        source,
+        since + ago,
+        figures.drift,
+    )
