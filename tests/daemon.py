@@ -58,8 +58,14 @@ class Daemon:
 async def spawn(
     *arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
 ) -> asyncio.subprocess.Process:
+    return await python("tproxy", *arguments, cwd=cwd, environ=environ)
+
+
+async def python(
+    module: str, *arguments: str, cwd: Path, environ: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tproxy", *arguments),
+        *(sys.executable, "-m", module, *arguments),
         cwd=cwd,
         env={**_BARE, "AUTH_TOKEN": TOKEN, **(environ or {})},
         stdin=asyncio.subprocess.DEVNULL,

@@ -166,8 +166,10 @@ class Journal:
 
     def _set_up(self) -> None:
         db = self._db
+        db.execute("BEGIN")  # another process may be making the file just now
         [found] = db.execute("PRAGMA user_version").fetchone()
         [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        db.execute("COMMIT")
         if found != _FORMAT and (found or tables):
             raise sqlite3.DatabaseError("not a file of this version's state")
         db.executescript(_SCHEMA)
