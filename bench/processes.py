@@ -115,6 +115,7 @@ def proxy(folder: Path, upstream: int) -> Iterator[Target]:
     """The daemon as an operator runs it: quotas on, one line of log a request."""
     port, config = free_port(), folder / "tproxy.yaml"
     config.write_text(
+        "state: {backend: memory}\n"
         "models:\n"
         f"  - {{name: bench, provider: bench, token: {KEY}, model_size: SMALL,\n"
         "     http_client_config: {max_conns_per_host: 4000},\n"

@@ -12,10 +12,18 @@ from urllib.parse import urlsplit
 import attrs
 
 from tproxy.core import failures
+from tproxy.core.budget import ONE, Budget, Cost, Outcome
 from tproxy.core.failures import Failure
+from tproxy.core.leases import (
+    LEASE_SECONDS,
+    BudgetState,
+    Denial,
+    Heard,
+    Lease,
+    LeaseId,
+    Room,
+)
 from tproxy.core.model import Patience, Upstream
-from tproxy.core.quota import Pool, Room
-from tproxy.core.state import Denial, Lease, LeaseId
 from tproxy.core.upstream import Broken, UpstreamHead, UpstreamReply, UpstreamRequest
 
 T = TypeVar("T")
@@ -120,40 +128,74 @@ class FakeQuotas:
     reserved: list[Lease] = attrs.field(factory=list)
     settled: list[str] = attrs.field(factory=list)
     released: list[str] = attrs.field(factory=list)
+    answering: list[str] = attrs.field(factory=list)
+    costs: list[Cost | None] = attrs.field(factory=list)
+    extended: list[tuple[LeaseId, ...]] = attrs.field(factory=list)
     rests: list[tuple[str, float | None]] = attrs.field(factory=list)
 
-    async def reserve(self, pools: Sequence[Pool]) -> Lease | Denial:
+    async def reserve(
+        self,
+        budgets: Sequence[Budget],
+        cost: Cost = ONE,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> Lease | Denial:
         await self.gate.passing("quotas.reserve")
-        for pool in pools:
+        for pool in budgets:
             if self.denials.get(pool.name):
                 return Denial(pool.name, "minute", self.denials[pool.name].pop(0))
-        lease = Lease(LeaseId(len(self.reserved)), tuple(pools), self.left)
+        rooms = () if self.left is None else (self.left,)
+        number = LeaseId(str(len(self.reserved)))
+        lease = Lease(number, tuple(budgets), cost, rooms)
         self.reserved.append(lease)
         return lease
 
-    async def settle(self, lease: Lease) -> None:
+    def reached(self, lease: Lease) -> None:
+        self.answering.append(lease.budgets[0].name)
+
+    async def settle(
+        self,
+        lease: Lease,
+        actual: Cost | None = None,
+        outcome: Outcome = Outcome.ANSWER,
+    ) -> None:
         await self.gate.passing("quotas.settle")
-        self.settled.append(lease.pools[0].name)
+        self.costs.append(actual)
+        counted = outcome in lease.budgets[0].counts
+        ended = self.settled if counted else self.released
+        ended.append(lease.budgets[0].name)
 
     async def release(self, lease: Lease) -> None:
         await self.gate.passing("quotas.release")
-        self.released.append(lease.pools[0].name)
+        self.released.append(lease.budgets[0].name)
 
-    async def rest(self, pool: Pool, seconds: float | None) -> float:
+    async def extend(
+        self, leases: Sequence[Lease], lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        self.extended.append(tuple(lease.id for lease in leases))
+
+    async def learn(self, budget: Budget, heard: Sequence[Heard]) -> None:
+        """Nothing to learn."""
+
+    async def rest(self, pool: Budget, seconds: float | None) -> float:
         await self.gate.passing("quotas.rest")
         self.rests.append((pool.name, seconds))
         self.free_in[pool.name] = 1.0 if seconds is None else seconds
         return self.free_in[pool.name]
 
-    async def waits(self, pools: Sequence[Sequence[Pool]]) -> list[float]:
+    async def waits(
+        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
+    ) -> list[float]:
         await self.gate.passing("quotas.waits")
         return [
             max((self.free_in.get(pool.name, 0.0) for pool in group), default=0.0)
-            for group in pools
+            for group in groups
         ]
 
-    async def room(self, pools: Sequence[Pool]) -> Room | None:
-        return self.left
+    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
+        return () if self.left is None else (self.left,)
+
+    async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
+        return ()
 
 
 @attrs.define(eq=False)

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import attrs
 
 from tproxy.app import Proxy
+from tproxy.core.budget import Budget, Limit
 from tproxy.core.events import Event, Notice, RequestFinished
 from tproxy.core.model import Client, Kind, Model, RetryPolicy, Routing, Upstream
-from tproxy.core.quota import Pool, Window
 from tproxy.core.secret import Secret
-from tproxy.settings import ServerSettings, Settings
+from tproxy.settings import Backend, ServerSettings, Settings, StateSettings
 from tproxy.settings.settings import ECHO_URL
 
 TOKEN = "a-client-token"
@@ -52,7 +52,7 @@ def model(
     *,
     url: str = ECHO_URL,
     key: str = "",
-    windows: tuple[Window, ...] = (),
+    limits: tuple[Limit, ...] = (),
     category: str | None = "SMALL",
     priority: int = 1,
     aliases: tuple[str, ...] = (),
@@ -67,7 +67,7 @@ def model(
         aliases=aliases,
         priority=priority,
         category=category,
-        pools=(Pool(f"model:{name}", windows),),
+        budgets=(Budget(f"model:{name}", limits),),
         kind=kind,
     )
 
@@ -95,6 +95,7 @@ def settings(
         models=models or (model(),),
         routing=routing,
         retry=retry,
+        state=StateSettings(Backend.MEMORY),
     )
 
 

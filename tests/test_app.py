@@ -22,8 +22,9 @@ from tests.serving import (
     serving,
     settings,
 )
+from tests.values import per
 from tproxy.app import Dialects, Proxy
-from tproxy.core.quota import MINUTE, Window
+from tproxy.core.windows import MINUTE
 from tproxy.providers import openai
 
 
@@ -40,7 +41,7 @@ def test_settings_go_by_the_dialects_there_are() -> None:
 
 def test_two_proxies_in_one_process_share_nothing() -> None:
     async def test() -> None:
-        once = settings(model(windows=(Window(MINUTE, 1),)))
+        once = settings(model(limits=(per(MINUTE, 1),)))
         other = attrs.evolve(once, clients=(client(token="another-token"),))
         async with serving(once) as (one, _), serving(other) as (two, _):
             assert (await send(one.port, chat())).status == 200
@@ -97,8 +98,8 @@ def test_equals_share_the_load() -> None:
 
 def test_what_is_asked_comes_back_with_its_reasons() -> None:
     async def test() -> None:
-        spent = model("echo/spent", windows=(Window(MINUTE, 1),), priority=1)
-        spare = model("echo/spare", windows=(Window(MINUTE, 9),), priority=2)
+        spent = model("echo/spent", limits=(per(MINUTE, 1),), priority=1)
+        spare = model("echo/spare", limits=(per(MINUTE, 9),), priority=2)
         async with serving(settings(spent, spare)) as (proxy, _):
             first = await send(proxy.port, chat())
             second = await send(proxy.port, chat())

@@ -6,11 +6,13 @@ import base64
 import json
 from typing import Any
 
+from tproxy.core.budget import Limit, Unit
 from tproxy.core.chat import ChatRequest
 from tproxy.core.embedding import EmbeddingRequest
 from tproxy.core.image import ImageRequest
 from tproxy.core.model import Model, Upstream
 from tproxy.core.secret import Secret
+from tproxy.core.windows import Window
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 # One pixel, and no less than an image has to have.
@@ -25,6 +27,11 @@ def model(name: str = "a", **changes: Any) -> Model:
     upstream = Upstream(f"https://{name}.test/chat/completions", "openai", Secret(KEY))
     fields = {"provider": "p", "upstream_name": name, "upstream": upstream}
     return Model(name, **{**fields, **changes})
+
+
+def per(seconds: float, requests: int) -> Limit:
+    """At most so many requests in any stretch of so many seconds."""
+    return Limit(Unit.REQUESTS, requests, Window(seconds))
 
 
 def chat(content: object = "Hello", **fields: object) -> ChatRequest:

@@ -6,17 +6,16 @@ import asyncio
 import itertools
 import random
 import secrets
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import attrs
-from tornado.netutil import bind_sockets
 
 from tproxy.auth.oauth import OAuth
 from tproxy.auth.signer import AnySigner
 from tproxy.auth.static import StaticKey
+from tproxy.core.budget import Budget
 from tproxy.core.catalog import Catalog
 from tproxy.core.events import Notice, Observer
 from tproxy.core.model import Client
@@ -25,17 +24,19 @@ from tproxy.core.selection import Candidate, Selection, Strategy
 from tproxy.core.state import Clock
 from tproxy.core.upstream import Dialect, Signer, Transport
 from tproxy.echo.server import EchoServer
+from tproxy.listening import Listening, listen
 from tproxy.providers import dialect, dialects
-from tproxy.relay.budget import RetryBudget
+from tproxy.relay.admission import Admission
+from tproxy.relay.attempt import Ports
 from tproxy.relay.doors import Doors
 from tproxy.relay.relay import Relay
 from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
 from tproxy.server.limits import Limits
 from tproxy.server.server import Server
-from tproxy.server.unix import bind_unix, unbind
-from tproxy.settings import ServerSettings, Settings
-from tproxy.state.memory import MemoryBreakers, MemoryQuotas, MemoryTurns
+from tproxy.settings import Settings
+from tproxy.state.memory import MemoryBreakers, MemoryTurns
+from tproxy.stores import Store, opened
 from tproxy.transport.guard import Outside
 from tproxy.transport.pooled import PooledTransport
 from tproxy.web.context import Context, Snapshot
@@ -83,20 +84,24 @@ class Proxy:
     transport: Transport = attrs.field(factory=PooledTransport)
     outside: Transport = attrs.field(factory=Outside)
     chance: Callable[[], float] = random.random
-    _quotas: MemoryQuotas = attrs.field(init=False)
-    _breakers: MemoryBreakers = attrs.field(init=False)
-    _budget: RetryBudget = attrs.field(factory=RetryBudget, init=False)
+    _store: Store = attrs.field(init=False)
+    _ports: Ports = attrs.field(init=False)
+    _admission: Admission = attrs.field(init=False)
+    _beating: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _turns: MemoryTurns = attrs.field(factory=MemoryTurns, init=False)
     _signer: Signer = attrs.field(init=False)
     _context: Context = attrs.field(init=False)
+    _listening: Listening | None = attrs.field(default=None, init=False)
     _server: Server | None = attrs.field(default=None, init=False)
     _echo: EchoServer | None = attrs.field(default=None, init=False)
     _idle: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
-    port: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._quotas = MemoryQuotas(self.clock)
-        self._breakers = MemoryBreakers(self.clock, chance=self.chance)
+        self._store = opened(self.settings.state, self.clock, self.observer)
+        breakers = MemoryBreakers(self.clock, chance=self.chance)
+        self._ports = Ports(self._store.quotas, breakers, self.clock)
+        workers = self.settings.server.workers
+        self._admission = Admission(self._ports, processes=workers)
         self._signer = AnySigner(StaticKey(), OAuth(self.transport, self.clock))
         # A run's ids share a random start, so that two runs never mix in one log.
         run, count = secrets.token_hex(6), itertools.count(1)
@@ -104,39 +109,35 @@ class Proxy:
             snapshot=self._snapshot(self.settings),
             clock=self.clock,
             observer=self.observer,
-            quotas=self._quotas,
-            breakers=self._breakers,
+            quotas=self._ports.quotas,
+            breakers=self._ports.breakers,
             new_id=lambda: f"req_{run}{next(count):08x}",
             idle=self._idle.set,
         )
 
     @property
     def url(self) -> str:
-        """The base URL for clients on this machine."""
-        server = self.settings.server
-        if server.path is not None:
-            return f"unix:{server.path}"
-        host = server.host or "127.0.0.1"
-        scheme = "https" if server.tls_cert else "http"
-        shown = f"[{host}]" if ":" in host else host
-        return f"{scheme}://{shown}:{self.port}/v1"
+        """The base URL for clients on this machine, once it listens."""
+        return "" if self._listening is None else self._listening.url
 
-    async def start(self) -> None:
-        """Listen.
+    @property
+    def port(self) -> int:
+        return 0 if self._listening is None else self._listening.port
+
+    async def start(self, listening: Listening | None = None) -> None:
+        """Serve on what is bound, by default by ourselves.
 
         Raises:
             OSError: the address is taken or not ours, or a TLS file is unreadable.
         """
-        server = self.settings.server
-        tls = _tls(server)
+        self._listening = listening or listen(self.settings.server)
         self._with_echo()
-        if server.path is not None:
-            sockets = [bind_unix(server.path)]
-        else:
-            sockets = bind_sockets(server.port, server.host or None, reuse_port=False)
-            self.port = sockets[0].getsockname()[1]
+        await self._store.start(_budgets(self.settings))
+        leases, quotas = self._ports.leases, self._ports.quotas
+        self._beating = asyncio.create_task(leases.keep(quotas))
+        tls = self._listening.tls
         self._server = Server(Routes(self._context), limits=_LIMITS, tls=tls)
-        await self._server.start(sockets)
+        await self._server.start(self._listening.sockets)
         self._context.ready = True
 
     def reload(self, settings: Settings) -> None:
@@ -145,20 +146,7 @@ class Proxy:
         Requests under way keep what they began with; quotas, breakers and turns go on.
         The listening socket stays as it is.
         """
-        old = self.settings.server
-        server = attrs.evolve(
-            settings.server,
-            host=old.host,
-            port=old.port,
-            path=old.path,
-            tls_cert=old.tls_cert,
-            tls_key=old.tls_key,
-        )
-        if server != settings.server:
-            self.observer.emit(
-                Notice("warning", "server.addr and server.tls change only at a restart")
-            )
-        self.settings = attrs.evolve(settings, server=server)
+        self.settings = keep_listening(settings, self.settings, self.observer)
         self._context.snapshot = self._snapshot(self.settings)
         self._with_echo()
 
@@ -181,12 +169,16 @@ class Proxy:
         self._context.draining = True
         if self._server is not None:
             await self._server.close_all()
-            if self.settings.server.path is not None:
-                unbind(self.settings.server.path)
+        if self._listening is not None:
+            self._listening.remove()
         self.transport.close()
         self.outside.close()
         if self._echo is not None:
             await self._echo.stop()
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait((self._beating,))
+        await self._store.close()
 
     async def _idle_within(self, seconds: float) -> bool:
         self._idle.clear()
@@ -216,14 +208,11 @@ class Proxy:
             select=partial(_select, PriorityThenIdlest()),
             dialect=dialect,
             doors=Doors(self._signer, self.transport, self.outside),
-            quotas=self._quotas,
-            breakers=self._breakers,
+            admission=self._admission,
             turns=self._turns,
-            clock=self.clock,
             routing=settings.routing,
             retry=settings.retry,
             chance=self.chance,
-            budget=self._budget,
             fetches_links=settings.server.fetch_images,
         )
         return Snapshot(
@@ -236,6 +225,22 @@ class Proxy:
         )
 
 
+def keep_listening(new: Settings, old: Settings, observer: Observer) -> Settings:
+    """`new`, but for what only a restart changes; `observer` is told of that."""
+    kept = new.listening_as(old)
+    if kept.server != new.server:
+        words = "server.addr, server.tls and server.workers change only at a restart"
+        observer.emit(Notice("warning", words))
+    return kept
+
+
+def _budgets(settings: Settings) -> tuple[Budget, ...]:
+    """All that requests can take from, each once."""
+    of_models = [budget for model in settings.models for budget in model.budgets]
+    of_clients = [budget for client in settings.clients for budget in client.budgets]
+    return tuple(dict.fromkeys((*of_models, *of_clients)))
+
+
 def _select(
     strategy: Strategy,
     request: Request,
@@ -244,12 +249,3 @@ def _select(
     called: str,
 ) -> Selection:
     return select(request, client, candidates, strategy, called=called)
-
-
-def _tls(server: ServerSettings) -> ssl.SSLContext | None:
-    if server.tls_cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(server.tls_cert, server.tls_key)
-    return context

@@ -17,10 +17,11 @@ from pathlib import Path
 import tornado
 
 from tproxy import __version__
-from tproxy.app import Dialects, Proxy
+from tproxy.app import Dialects
 from tproxy.core.errors import ConfigError, Fault
 from tproxy.core.model import Kind
-from tproxy.lifecycle import Load, Started, serve
+from tproxy.lifecycle import serve
+from tproxy.process import Load, Started
 from tproxy.settings import (
     Discovery,
     Overrides,
@@ -30,6 +31,7 @@ from tproxy.settings import (
     load,
     render_init,
 )
+from tproxy.workers import NoneStarted
 
 OK, FAILED, FAULTY = 0, 1, 2  # exit codes
 
@@ -106,7 +108,9 @@ def _server_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-addr", "--addr", metavar="HOST:PORT", help=":PORT is every interface"
     )
-    parser.add_argument("-workers", "--workers", type=int, metavar="N")
+    parser.add_argument(
+        "-workers", "--workers", type=int, metavar="N", help="processes; default 1"
+    )
 
 
 def _overrides(arguments: argparse.Namespace) -> Overrides:
@@ -190,14 +194,17 @@ def _run(settings: Settings, load_again: Load | None, started: Started) -> int:
             file=sys.stderr,
         )
         return FAILED
+    except NoneStarted:
+        print("tproxy: no worker could start; the log says why.", file=sys.stderr)
+        return FAILED
     return OK
 
 
-def _say_nothing(proxy: Proxy) -> None:
+def _say_nothing(url: str) -> None:
     """With a file, the log's first line says all there is to say."""
 
 
-def _greet(found: Discovery, proxy: Proxy) -> None:
+def _greet(found: Discovery, url: str) -> None:
     """What a newcomer needs next, ready to paste."""
     settings = found.settings
     words = ["SMALL", "BIG", *(model.name for model in settings.models)]
@@ -209,7 +216,7 @@ def _greet(found: Discovery, proxy: Proxy) -> None:
     lines = [
         f"tproxy {__version__} serves OpenAI's API.",
         "",
-        f"  base URL   {proxy.url}",
+        f"  base URL   {url}",
         f"  token      {found.token or 'the value of AUTH_TOKEN'}",
         f"  providers  {', '.join(found.found) or 'echo (no provider key is set)'}",
         f"  models     {', '.join(names[:8])}{', …' if len(names) > 8 else ''}",
@@ -217,7 +224,7 @@ def _greet(found: Discovery, proxy: Proxy) -> None:
         "",
         "Try it:",
         "",
-        f"  curl -N {proxy.url}/chat/completions \\",
+        f"  curl -N {url}/chat/completions \\",
         f'    -H "Authorization: Bearer {token}" \\',
         '    -H "Content-Type: application/json" \\',
         f"    -d {shlex.quote(body)}",

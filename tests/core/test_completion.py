@@ -84,6 +84,13 @@ def test_what_is_not_known_of_the_usage_is_not_told() -> None:
     assert "usage" not in said(Choice("a", "stop"), tokens=None)
 
 
+def test_no_part_of_the_usage_is_more_than_the_whole() -> None:
+    told = said(Choice("a", "stop"), tokens=Tokens(1, 2, cached=9, reasoning=9))
+
+    assert told["usage"]["prompt_tokens_details"] == {"cached_tokens": 1}
+    assert told["usage"]["completion_tokens_details"] == {"reasoning_tokens": 2}
+
+
 def test_calls_and_thoughts_stand_beside_the_content() -> None:
     told = said(
         Choice(None, "tool_calls", [CALL, SIGNED], reasoning="hm"),

@@ -18,6 +18,7 @@ TABLE: dict[type[ProxyError], tuple[int, str, str]] = {
     errors.MethodNotAllowed: (405, "invalid_request_error", "method_not_allowed"),
     errors.Draining: (503, "server_error", "draining"),
     errors.QuotaExhausted: (429, "rate_limit_error", "quota_exhausted"),
+    errors.RateLimited: (429, "rate_limit_error", "rate_limit_exceeded"),
     errors.NoCandidate: (503, "upstream_error", "no_candidate"),
 }
 

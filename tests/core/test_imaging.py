@@ -7,7 +7,8 @@ import pytest
 
 from tests.values import PNG, image
 from tests.values import PNG_BASE64 as DATA
-from tproxy.core import imaging
+from tproxy.contract.openai import check_images
+from tproxy.core import imaging, pictures
 from tproxy.core.image import ImageRequest
 from tproxy.core.upstream import ImageReply, Picture, Usage
 
@@ -30,6 +31,15 @@ def test_a_providers_own_answer_goes_on_as_it_is() -> None:
     reply = ImageReply((Picture("image/png", PNG),), body=b'{"data" : []}')
 
     assert imaging.answer(reply, image()) == ("application/json", b'{"data" : []}')
+
+
+@pytest.mark.parametrize("data", [PNG, b"\0\0\0\x1cftypavif"])
+def test_a_url_made_of_bytes_keeps_the_contract(data: bytes) -> None:
+    reply = ImageReply((Picture(pictures.sniff(data) or "", data),))
+
+    _, body = imaging.answer(reply, image(response_format="url"))
+
+    assert check_images(body) == [data]
 
 
 def test_images_are_told_in_openais_form() -> None:

@@ -43,7 +43,7 @@ def test_nothing_secret_is_shown() -> None:
     for shown in (repr(upstream), repr(model(upstream=upstream))):
         assert KEY not in shown
         assert "other" not in shown
-    assert repr(Client("c", (b"digest",))) == "Client(name='c', models=('*',))"
+    assert "digest" not in repr(Client("c", (b"digest",)))
 
 
 def test_keys_may_be_in_headers_too() -> None:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tproxy.core.redact import LONGEST, safe
@@ -78,6 +78,41 @@ def test_no_text_lets_a_credential_through(key: str, before: str, after: str) ->
     assert len(shown) <= LONGEST
     assert shown.isprintable()
     assert len(key) < 8 or key not in shown
+
+
+LINKED = st.text("abc019.-_~/?#&=%@:+,;")
+
+
+@given(
+    st.text(min_size=8, max_size=40) | st.sampled_from(["https://", "https://api."]),
+    LINKED,
+    LINKED,
+)
+@example(KEY, "?key=", "&tenant=")
+@example("https://api.", "", "")
+@example("https://api.host.test/", "", "")
+@example('t.test/?k=]"', "", "")
+def test_nothing_is_left_of_a_link_that_held_a_secret(
+    key: str, before: str, after: str
+) -> None:
+    shown = safe(
+        f"at https://api.host.test/{before}{key}{after}/THE-END (really)", Secret(key)
+    )
+
+    assert "THE-END" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"see https://a.test/?key={KEY}&tenant=t now", "see [link] now"),
+        (f"see {KEY}.api.test/v1/tenant now", "see [link] now"),
+        (f"see {KEY}@api.test/v1/tenant now", "see [key] now"),
+        (f"key {KEY}, which is wrong", "key [key], which is wrong"),
+    ],
+)
+def test_a_link_is_masked_with_the_secret_in_it(text: str, expected: str) -> None:
+    assert safe(text, Secret(KEY)) == expected
 
 
 def test_a_message_is_cut_short() -> None:

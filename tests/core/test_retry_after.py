@@ -170,6 +170,33 @@ NONE_LEFT = {"x-ratelimit-remaining": "0"}
         ),
         (
             {
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": "2026-11-03T10:00:05Z",
+                "anthropic-ratelimit-input-tokens-remaining": "0",
+                "anthropic-ratelimit-input-tokens-reset": "2026-11-03T10:00:30Z",
+                "anthropic-ratelimit-tokens-remaining": "9000",
+                "anthropic-ratelimit-tokens-reset": "2026-11-03T10:10:00Z",
+                "date": NOW,
+            },
+            30.0,
+        ),
+        (
+            {
+                "anthropic-ratelimit-tokens-remaining": "0",
+                "anthropic-ratelimit-tokens-reset": "2026-11-03T10:00:30Z",
+            },
+            None,
+        ),
+        (
+            {
+                "anthropic-ratelimit-tokens-remaining": "0",
+                "anthropic-ratelimit-tokens-reset": "2026-11-03T10:00:30",  # where?
+                "date": NOW,
+            },
+            None,
+        ),
+        (
+            {
                 "x-ratelimit-remaining-requests-day": "14399",
                 "x-ratelimit-reset-requests-day": "33011.38",
             },
@@ -216,9 +243,12 @@ def test_a_day_lasts_until_midnight_where_it_is_counted(
                 *("x-ratelimit-reset", "x-ratelimit-remaining", "date"),
                 *("x-ratelimit-timeremaining", "x-ratelimit-reset-requests-day"),
                 "x-ratelimit-remaining-requests-day",
+                "anthropic-ratelimit-tokens-remaining",
+                "anthropic-ratelimit-tokens-reset",
             ]
         ),
-        st.sampled_from(["0", NOW, "Fri, 31 Dec 9999 23:00:00 -1200", "9" * 15])
+        st.sampled_from(["9999-12-31T23:00:00-12:00", "0001-01-01T00:00:00+12:00"])
+        | st.sampled_from(["0", NOW, "Fri, 31 Dec 9999 23:00:00 -1200", "9" * 15])
         | st.text(max_size=12),
     ),
     st.sampled_from([NEURONS, GEMINI, '"X-RateLimit-Reset": "9999999999999" '])

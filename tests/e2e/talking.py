@@ -19,8 +19,8 @@ from tests.serving import TOKEN, run
 from tests.simulators import Ability, Provider, providers, scene
 from tests.simulators.simulator import Simulator, simulating
 from tproxy.contract.openai import check_completion, check_error, check_stream
+from tproxy.core.budget import Budget
 from tproxy.core.model import Model
-from tproxy.core.quota import Pool
 from tproxy.core.secret import Secret
 from tproxy.providers import dialect
 from tproxy.providers.openai import OpenAI
@@ -157,7 +157,7 @@ def simulated(
         upstream=attrs.evolve(upstream, token=Secret(key), patience=PATIENT),
         category="SMALL",
         priority=priority,
-        pools=(Pool(f"model:{called}", ()),),
+        budgets=(Budget(f"model:{called}", ()),),
     )
 
 

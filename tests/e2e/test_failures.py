@@ -36,8 +36,10 @@ from tests.e2e.scripted_upstream import (
 from tests.e2e.stage import KEY, PATIENT, Stage, at, events, said, staged
 from tests.fakes import FakeClock
 from tests.serving import Reply, request, run
+from tests.values import per
+from tproxy.core.budget import Budget
 from tproxy.core.model import Patience, RetryPolicy, Routing
-from tproxy.core.quota import DAY, Pool, Window
+from tproxy.core.windows import DAY
 
 HASTY = Patience(connect=0.05, first_byte=0.02, silence=0.02, whole=0.03)
 TWICE = RetryPolicy(max_retries=1, base_delay=0.001, max_delay=0.01)
@@ -195,13 +197,13 @@ ASKED = [f for f in FAULTS if f.place is Place.THERE and not f.slow and not f.ha
 def test_what_the_provider_worked_on_counts(fault: Fault, stream: bool) -> None:
     """And what it refused does not."""
     clock = FakeClock()
-    pool = Pool("p", (Window(DAY, 10),))
+    pool = Budget("p", (per(DAY, 10),))
 
     async def test() -> None:
         async with (
             scripted(fault.does[stream], good(stream)) as upstream,
             staged(
-                attrs.evolve(at(upstream.url, "p/a"), pools=(pool,)), clock=clock
+                attrs.evolve(at(upstream.url, "p/a"), budgets=(pool,)), clock=clock
             ) as stage,
         ):
             await stage.ask(model="p/a", stream=stream)
@@ -218,15 +220,15 @@ def test_what_the_provider_worked_on_counts(fault: Fault, stream: bool) -> None:
 @pytest.mark.parametrize("place", [Place.REFUSED, Place.UNNAMED, Place.NO_TLS])
 def test_what_never_reached_the_provider_does_not_count(place: Place) -> None:
     [fault] = [fault for fault in FAULTS if fault.place is place]
-    pool = Pool("shared", (Window(DAY, 10),))
+    pool = Budget("shared", (per(DAY, 10),))
 
     async def test() -> None:
         async with (
             failing(fault, False) as (url, _),
             scripted(good(False)) as second,
             staged(
-                attrs.evolve(at(url, "p/a", 1), pools=(pool,)),
-                attrs.evolve(at(second.url, "q/b", 2), pools=(pool,)),
+                attrs.evolve(at(url, "p/a", 1), budgets=(pool,)),
+                attrs.evolve(at(second.url, "q/b", 2), budgets=(pool,)),
             ) as stage,
         ):
             reply = await stage.ask()

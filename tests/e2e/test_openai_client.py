@@ -22,8 +22,10 @@ from tests.dialect import completion, error, error_event, event, stream
 from tests.e2e.scripted_upstream import JSON, End, Script, chunked, scripted, whole
 from tests.e2e.stage import PATIENT, Stage, at, staged
 from tests.serving import TOKEN, client, model, run
+from tests.values import per
+from tproxy.core.budget import Limit
 from tproxy.core.model import Model, Patience
-from tproxy.core.quota import DAY, MINUTE, Window
+from tproxy.core.windows import DAY, MINUTE
 
 T = TypeVar("T")
 
@@ -336,7 +338,7 @@ def test_models() -> None:
 
 def test_headers_of_an_answer() -> None:
     limited = attrs.evolve(
-        ECHO, pools=model(windows=(Window(MINUTE, 5), Window(DAY, 100))).pools
+        ECHO, budgets=model(limits=(per(MINUTE, 5), per(DAY, 100))).budgets
     )
 
     async def test() -> None:
@@ -375,7 +377,7 @@ class Misfortune:
     called: str = "p/a"
     token: str = TOKEN
     content: str = "Hello"
-    windows: tuple[Window, ...] = ()
+    limits: tuple[Limit, ...] = ()
     type: str = "upstream_error"
     param: str | None = None
 
@@ -506,7 +508,7 @@ def test_bad_requests_name_the_field() -> None:
 
 
 def test_a_spent_quota_says_when_to_come_back() -> None:
-    spent = attrs.evolve(ECHO, pools=model(windows=(Window(MINUTE, 1),)).pools)
+    spent = attrs.evolve(ECHO, budgets=model(limits=(per(MINUTE, 1),)).budgets)
 
     async def test() -> None:
         async with staged(spent) as stage, caller(stage) as asynchronous:

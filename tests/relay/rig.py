@@ -23,20 +23,26 @@ from tests.fakes import (
 )
 from tproxy import providers
 from tproxy.core import failures
+from tproxy.core.budget import Budget
 from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import ProxyError
 from tproxy.core.failures import Failure
+from tproxy.core.leases import QuotaStore
 from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing, Upstream
-from tproxy.core.quota import Pool
 from tproxy.core.request import Request
 from tproxy.core.secret import Secret
 from tproxy.core.selection import Candidate, Selection
-from tproxy.core.state import Breakers, Clock, QuotaStore
+from tproxy.core.state import Breakers, Clock
 from tproxy.core.upstream import Broken, Dialect, UpstreamRequest
+from tproxy.relay.admission import Admission
 from tproxy.relay.answer import Answer
+from tproxy.relay.attempt import Ports
 from tproxy.relay.budget import RetryBudget
+from tproxy.relay.cost import Answers
 from tproxy.relay.doors import Doors
+from tproxy.relay.leases import OpenLeases
+from tproxy.relay.queues import Queues
 from tproxy.relay.relay import Relay
 from tproxy.relay.trail import Trail
 from tproxy.selection.eligible import select
@@ -88,7 +94,7 @@ def model(name: str, *, category: str | None = "SMALL", priority: int = 1) -> Mo
         ),
         category=category,
         priority=priority,
-        pools=(Pool(f"quota of {name}", ()),),
+        budgets=(Budget(f"quota of {name}"),),
     )
 
 
@@ -149,6 +155,10 @@ class Rig:
     outside: FakeTransport = attrs.field(factory=lambda: FakeTransport({}))
     fetches_links: bool = False
     budget: RetryBudget = attrs.field(factory=RetryBudget)
+    starts: dict[str, float] = attrs.field(factory=dict)
+    queues: Queues = attrs.field(factory=Queues)
+    leases: OpenLeases = attrs.field(factory=OpenLeases)
+    answers: Answers = attrs.field(factory=Answers)
     died: list[bool] = attrs.field(factory=list)  # whether a refused token had
     real_quotas: QuotaStore | None = None
     real_breakers: Breakers | None = None
@@ -186,14 +196,23 @@ class Rig:
             select=_select,
             dialect=self.dialect,
             doors=Doors(self, self.transport, self.outside),
-            quotas=self.real_quotas or self.quotas,
-            breakers=self.real_breakers or self.breakers,
+            admission=Admission(
+                Ports(
+                    self.real_quotas or self.quotas,
+                    self.real_breakers or self.breakers,
+                    self.clock,
+                    self.budget,
+                    self.leases,
+                    self.answers,
+                ),
+                self.sleep,
+                queues=self.queues,
+                starts=self.starts,
+            ),
             turns=MemoryTurns(),
-            clock=self.clock,
             routing=self.routing,
             retry=self.retry,
             chance=lambda: self.chance,
-            budget=self.budget,
             sleep=self.sleep,
             fetches_links=self.fetches_links,
         )

@@ -15,15 +15,15 @@ from tests.fakes import (
     Script,
     in_no_time,
 )
-from tests.relay.rig import model
+from tests.relay.rig import ANYBODY, model
 from tproxy.core import failures
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
+from tproxy.core.leases import Lease
 from tproxy.core.model import Patience
-from tproxy.core.state import Lease
 from tproxy.core.upstream import UpstreamReply, UpstreamRequest, Usage
-from tproxy.relay.attempt import Asking
-from tproxy.relay.budget import RetryBudget
+from tproxy.relay.attempt import Asking, Ports
+from tproxy.relay.cost import Purse
 from tproxy.relay.trail import Trail
 
 MODEL = model("a")
@@ -39,16 +39,14 @@ class Bench:
         self.trail = Trail()
 
     async def asking(self) -> Asking:
-        lease = await self.quotas.reserve(MODEL.pools)
+        lease = await self.quotas.reserve(MODEL.budgets)
         assert isinstance(lease, Lease)
         return Asking(
             MODEL,
+            Purse.of(MODEL, ANYBODY),
             lease,
-            self.quotas,
-            self.breakers,
-            LoopClock(),
+            Ports(self.quotas, self.breakers, LoopClock()),
             self.trail,
-            RetryBudget(),
         )
 
 

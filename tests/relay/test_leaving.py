@@ -49,7 +49,7 @@ def test_a_client_may_leave_at_any_moment(phase: str, stream: bool) -> None:
 
     in_no_time(test())
 
-    taken = [lease.pools[0].name for lease in rig.quotas.reserved]
+    taken = [lease.budgets[0].name for lease in rig.quotas.reserved]
     assert rig.quotas.settled == ([] if phase in UNSENT else taken)
     assert rig.quotas.released == (taken if phase in UNSENT else [])
     asked = [told for told in rig.breakers.told if told[1] == "asked"]

@@ -26,7 +26,7 @@ from tproxy.core import failures
 from tproxy.core.failures import Failure
 from tproxy.core.model import Patience, RetryPolicy, Routing
 from tproxy.core.upstream import Broken
-from tproxy.state.memory import MemoryQuotas
+from tproxy.state.memory_quotas import MemoryQuotas
 
 # The body of origin's to-do, with the account's id changed.
 HIDDEN_429 = (

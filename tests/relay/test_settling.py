@@ -20,13 +20,17 @@ from tests.relay.rig import (
     request,
     tells,
 )
+from tests.values import per
 from tproxy.core import failures
 from tproxy.core.breaker import BreakerPolicy
+from tproxy.core.budget import Budget, Unit
 from tproxy.core.failures import Failure
+from tproxy.core.leases import Lease, Room
 from tproxy.core.model import Patience
-from tproxy.core.quota import MINUTE, Pool, Room, Window
 from tproxy.core.upstream import Broken
-from tproxy.state.memory import MemoryBreakers, MemoryQuotas
+from tproxy.core.windows import MINUTE
+from tproxy.state.memory import MemoryBreakers
+from tproxy.state.memory_quotas import MemoryQuotas
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -99,7 +103,7 @@ def test_a_wait_is_told_as_it_is_when_told() -> None:
         models=(
             attrs.evolve(
                 model("spent", priority=0),
-                pools=(Pool("spent", (Window(MINUTE, 1),)),),
+                budgets=(Budget("spent", (per(MINUTE, 1),)),),
             ),
             model("slow"),
         ),
@@ -107,7 +111,9 @@ def test_a_wait_is_told_as_it_is_when_told() -> None:
     rig.real_quotas = quotas = MemoryQuotas(rig.clock)
 
     async def test() -> None:
-        await quotas.reserve(rig.models[0].pools)
+        lease = await quotas.reserve(rig.models[0].budgets)
+        assert isinstance(lease, Lease)
+        await quotas.settle(lease)
         await asyncio.sleep(10.0)
         seen = await rig.asking(request())
         assert seen.told == (429, "quota_exhausted")
@@ -221,16 +227,16 @@ def test_five_failures_in_a_row_are_a_rest() -> None:
 
 def test_what_is_left_is_told_with_the_answer() -> None:
     rig = Rig({"a": tells("Hello")})
-    rig.quotas.left = Room(10, 4, 30.0)
+    rig.quotas.left = Room(Unit.REQUESTS, 10, 4, 30.0)
 
     seen = rig.ask()
 
     assert seen.answer is not None
-    assert seen.answer.room == Room(10, 4, 30.0)
+    assert seen.answer.rooms == (Room(Unit.REQUESTS, 10, 4, 30.0),)
 
 
 def test_a_model_without_a_quota_can_be_limited() -> None:
-    rig = Rig({"a": fails(429)}, models=(attrs.evolve(model("a"), pools=()),))
+    rig = Rig({"a": fails(429)}, models=(attrs.evolve(model("a"), budgets=()),))
     rig.real_quotas = MemoryQuotas(rig.clock)
 
     assert rig.ask("a").told == (429, "rate_limit_exceeded")

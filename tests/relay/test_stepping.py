@@ -20,14 +20,14 @@ from tests.fakes import (
     Silence,
     in_no_time,
 )
-from tests.relay.rig import model
+from tests.relay.rig import ANYBODY, model
 from tests.values import PNG, PNG_BASE64, embedding, image
 from tproxy.core import failures
 from tproxy.core.embedding import EmbeddingRequest
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.image import ImageRequest
+from tproxy.core.leases import Lease
 from tproxy.core.model import Model, Upstream
-from tproxy.core.state import Lease
 from tproxy.core.upstream import (
     Broken,
     Dialect,
@@ -40,8 +40,8 @@ from tproxy.core.upstream import (
 )
 from tproxy.providers.openai import DIALECT
 from tproxy.relay.answer import Begun
-from tproxy.relay.attempt import Asking
-from tproxy.relay.budget import RetryBudget
+from tproxy.relay.attempt import Asking, Ports
+from tproxy.relay.cost import Purse
 from tproxy.relay.doors import Doors
 from tproxy.relay.stepping import make
 from tproxy.relay.trail import Trail
@@ -86,11 +86,14 @@ class Bench:
 
     async def making(self, request: ImageRequest | EmbeddingRequest) -> Begun:
         quotas = FakeQuotas(self.gate)
-        lease = await quotas.reserve(MODEL.pools)
+        lease = await quotas.reserve(MODEL.budgets)
         assert isinstance(lease, Lease)
         self.asking = Asking(
-            *(self.model, lease, quotas, FakeBreakers(self.gate)),
-            *(LoopClock(), self.trail, RetryBudget()),
+            self.model,
+            Purse.of(self.model, ANYBODY),
+            lease,
+            Ports(quotas, FakeBreakers(self.gate), LoopClock()),
+            self.trail,
         )
         doors = Doors(self, self.transport, self.outside)
         try:

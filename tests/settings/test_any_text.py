@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from tests.settings.configuring import Folder
 from tproxy.core.errors import ConfigError
 from tproxy.settings import schema
-from tproxy.settings.schema import NOT_BUILT
+from tproxy.settings.amounts import SPANS
+from tproxy.settings.schema import NOT_BUILT, WORDS
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "example.yaml").read_text("utf-8")
 ENVIRON = {
@@ -25,8 +27,17 @@ ENVIRON = {
 }
 KEYS = sorted(
     {key for keys in NOT_BUILT.values() for key in keys}
-    | {field for kind in NOT_BUILT for field in getattr(kind, "__annotations__", {})}
-    | set(schema.Access.__annotations__)
+    | {
+        field.name
+        for kind in vars(schema).values()
+        if isinstance(kind, type) and attrs.has(kind)
+        for field in attrs.fields(kind)
+    }
+)
+TEXTS = sorted(
+    {word for words in WORDS.values() for word in words.built}
+    | {*SPANS, "2s", "5h", "10%", "Europe/Berlin", "p"}
+    | {"m", "groq", "SMALL", "${GROQ_API_KEY}", "https://h.example/v1"}
 )
 
 
@@ -92,14 +103,20 @@ VALUES = st.recursive(
     | st.dates()
     | st.binary(max_size=4)
     | ANY_TEXT
-    | st.sampled_from(
-        ["m", "groq", "SMALL", "${GROQ_API_KEY}", "https://h.example/v1"]
-    ),
+    | st.sampled_from(TEXTS),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(KEYS) | ANY_TEXT, inner, max_size=4)
     ),
     max_leaves=8,
+)
+WINDOWS = st.dictionaries(
+    st.sampled_from([field.name for field in attrs.fields(schema.Window)]),
+    st.integers(0, 20) | st.sampled_from(TEXTS) | VALUES,
+)
+POOLS = st.fixed_dictionaries(
+    {"windows": st.lists(WINDOWS, max_size=3) | VALUES},
+    optional={"headroom": st.sampled_from(["10%", "0%", "99%"]) | VALUES},
 )
 ENTRIES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6)
 MODELS = ENTRIES.map(lambda entry: {"name": "m", "provider": "groq"} | entry)
@@ -109,6 +126,7 @@ FILES = st.fixed_dictionaries(
         "server": ENTRIES | VALUES,
         "clients": st.lists(ENTRIES, max_size=3) | VALUES,
         "providers": st.dictionaries(st.just("groq") | ANY_TEXT, ENTRIES) | VALUES,
+        "pools": st.dictionaries(st.just("p") | ANY_TEXT, POOLS | VALUES) | VALUES,
         "routing": ENTRIES | VALUES,
         "state": ENTRIES,
         "cache": ENTRIES,

@@ -3,7 +3,9 @@ from hashlib import sha256
 import pytest
 
 from tests.settings.configuring import MODEL, TOKEN, Folder
-from tproxy.core.model import Client
+from tproxy.core.budget import Budget, Limit, Unit
+from tproxy.core.model import Client, Priority
+from tproxy.core.windows import DAY, Kind, Window
 
 WEAK = "shorter than 8 characters: it can be guessed"
 
@@ -41,6 +43,35 @@ def test_clients_instead_of_auth_token(folder: Folder) -> None:
     assert folder.load(text, {}).clients == (
         Client("default", (digest("long-enough"),)),
     )
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_who_gets_the_last_of_a_quota(folder: Folder, priority: Priority) -> None:
+    text = f"{MODEL}clients: [{{name: a, token: long-enough, priority: %s}}]"
+
+    default, client = folder.load(text % priority.value).clients
+
+    assert default.priority is Priority.NORMAL
+    assert client.priority is priority
+
+
+def test_what_a_client_may_take(folder: Folder) -> None:
+    text = f"""\
+{MODEL}pools: {{p: {{windows: [{{per: day, requests: 9}}]}}}}
+clients:
+  - {{name: a, token: long-enough, pool: p}}
+  - {{name: b b, token: longer-than-that, max_concurrent: 3}}
+  - {{name: c, token: long-and-long, tokens_per_day: 5, pool: [p], max_concurrent: 1}}
+"""
+    pool = Budget("pool/p", (Limit(Unit.REQUESTS, 9, Window(DAY, Kind.CALENDAR)),))
+    tokens = Limit(Unit.TOKENS, 5, Window(DAY, Kind.CALENDAR))
+
+    assert [client.budgets for client in folder.load(text).clients] == [
+        (),
+        (pool,),
+        (Budget("client/b b", max_concurrent=3),),
+        (Budget("client/c", (tokens,), 1), pool),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from hashlib import sha256
 import pytest
 
 from tests.settings.configuring import DIALECTS, EVERY_KEY, Folder
+from tproxy.core.budget import Budget, Limit, Unit
 from tproxy.core.errors import ConfigError
 from tproxy.core.model import KeyHeader, Kind
-from tproxy.core.quota import Kind as WindowKind
-from tproxy.core.quota import Pool, Window
+from tproxy.core.windows import DAY, MINUTE, Window
+from tproxy.core.windows import Kind as WindowKind
 from tproxy.settings import ECHO_URL, Discovery, Overrides, discover
 from tproxy.settings.presets import preset, presets
 
@@ -100,16 +101,13 @@ def test_a_key_brings_its_providers_models_and_limits() -> None:
         ("gemini/gemini-2.5-flash-image", None),
         ("gemini/gemini-embedding-001", None),
     ]
-    assert {model.pools[1:] for model in found.settings.models} == {
-        (
-            Pool(
-                "provider:gemini",
-                (
-                    Window(60, 15),
-                    Window(86_400, 1500, WindowKind.CALENDAR, "America/Los_Angeles"),
-                ),
-            ),
-        )
+    day = Window(DAY, WindowKind.CALENDAR, "America/Los_Angeles")
+    limits = (
+        Limit(Unit.REQUESTS, 15, Window(MINUTE)),
+        Limit(Unit.REQUESTS, 1500, day),
+    )
+    assert {model.budgets[1:] for model in found.settings.models} == {
+        (Budget("provider/gemini", limits),)
     }
     assert {m.upstream.token.reveal() for m in found.settings.models} == {"k"}
 

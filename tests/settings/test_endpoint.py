@@ -103,6 +103,27 @@ def test_what_an_unsized_model_is(
 
 
 @pytest.mark.parametrize(
+    ("provider", "url", "asked"),
+    [
+        ("anthropic", "https://api.anthropic.com/", "/v1/messages"),
+        ("cohere", "https://api.cohere.com", "/v2"),
+        ("gemini", "https://generativelanguage.googleapis.com", "/v1beta"),
+        ("gigachat", "https://gigachat.devices.sberbank.ru", "/api/v1"),
+        ("anthropic", "https://h.example", ""),  # another host may have other paths
+        ("cloudflare", "https://api.cloudflare.com", ""),  # of whose account?
+    ],
+)
+def test_a_provider_in_its_own_dialect_may_be_named_by_its_host(
+    provider: str, url: str, asked: str
+) -> None:
+    endpoint = derive(url, preset(provider), unsized=True)
+
+    assert endpoint == Endpoint(
+        url.rstrip("/") + asked, preset(provider).dialect, Kind.CHAT
+    )
+
+
+@pytest.mark.parametrize(
     ("url", "kind", "asked"),
     [
         ("https://h.example/v1", "image", "/v1/images/generations"),

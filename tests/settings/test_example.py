@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 
 from tests.settings.configuring import DIALECTS
 from tproxy.core.errors import ConfigError
+from tproxy.core.model import Throttle
 from tproxy.settings import Settings, load, schema
 from tproxy.settings.presets import presets
 from tproxy.settings.schema import NOT_BUILT
@@ -17,6 +18,9 @@ CONFIG = Path(__file__).parents[2] / "config"
 CLASSES = (
     schema.Server,
     schema.Client,
+    schema.Pool,
+    schema.Window,
+    schema.Price,
     schema.Provider,
     schema.HttpClient,
     schema.Model,
@@ -109,4 +113,5 @@ def test_the_commented_lines_are_right_as_well(tmp_path: Path) -> None:
 
     assert settings.server.tls_cert == str(tmp_path / "server.pem")
     assert settings.models[0].upstream.headers == (("X-Title", "tproxy"),)
-    assert len(settings.models[0].pools[1].windows) == 3
+    assert len(settings.models[0].budgets[0].limits) == 10
+    assert settings.models[0].throttle == Throttle("provider/groq", 1.0, 4)

@@ -6,7 +6,6 @@ from tproxy.settings.environment import Unparsable
 from tproxy.settings.listening import parse
 
 FORM = "(HOST:PORT, :PORT for all interfaces, [::1]:PORT, or unix:PATH)"
-LATER = "is part of the interface but not built yet in this version"
 
 
 def test_the_defaults(folder: Folder) -> None:
@@ -19,7 +18,7 @@ def test_all_that_can_be_said_of_the_server(folder: Folder) -> None:
     text = """\
 server:
   addr: ":80"
-  workers: 1
+  workers: 3
   max_request_bytes: 1000
   drain_seconds: 0
   cors_origins: ["https://app.example", "*"]
@@ -34,6 +33,7 @@ server:
         drain_seconds=0.0,
         cors_origins=("https://app.example", "*"),
         fetch_images=True,
+        workers=3,
         tls_cert=str(folder.path / "cert.pem"),
         tls_key=str(folder.path / "key.pem"),
     )
@@ -107,12 +107,39 @@ def test_the_flag_replaces_all(folder: Folder) -> None:
     assert (server.host, server.port) == ("", 9000)
 
 
+@pytest.mark.parametrize("backend", ["sqlite", "redis"])
+def test_several_workers_share_a_store(folder: Folder, backend: str) -> None:
+    text = MODEL + f"server: {{workers: 4}}\nstate: {{backend: {backend}}}\n"
+
+    assert folder.load(text).server.workers == 4
+    assert folder.load(text, overrides=Overrides(workers=2)).server.workers == 2
+
+
+ALONE = "several workers cannot count in memory, which they do not share"
+SHARED = "(state.backend: sqlite, or redis)"
+
+
+def test_several_workers_cannot_count_in_memory(folder: Folder) -> None:
+    text = MODEL + "server: {workers: 2}\nstate: {backend: memory}\n"
+
+    assert folder.faults(text) == [f"proxy.yaml:5: {ALONE} @ server.workers {SHARED}"]
+    assert folder.load(text, TOKEN, overrides=Overrides(workers=1)).server.workers == 1
+
+
+def test_nor_can_those_of_the_flag(folder: Folder) -> None:
+    text = MODEL + "state: {backend: memory}\n"
+
+    faults = folder.faults(text, TOKEN, overrides=Overrides(workers=2))
+
+    assert faults == [f"command line: --workers: {ALONE} {SHARED}"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [
         (Overrides(addr="9000"), f"--addr: not an address to listen on {FORM}"),
-        (Overrides(workers=2), f"--workers: more than 1 {LATER}"),
-        (Overrides(workers=0), "--workers: has to be 1"),
+        (Overrides(workers=0), "--workers: has to be 1 to 256"),
+        (Overrides(workers=257), "--workers: has to be 1 to 256"),
     ],
 )
 def test_flags_that_cannot_be_served(

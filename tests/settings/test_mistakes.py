@@ -9,23 +9,25 @@ from tests.settings.configuring import MODEL, Folder
 DATA = Path(__file__).parent / "data"
 
 
-def table(name: str) -> list[tuple[str, str]]:
-    """Pairs of a line and its fault; blank lines and comments between them."""
+def table(name: str) -> list[tuple[str, list[str]]]:
+    """Pairs of a line and its faults; blank lines and comments between them."""
     blocks = (DATA / f"{name}.txt").read_text("utf-8").split("\n\n")[1:]
     pairs = [block.splitlines() for block in blocks]
-    return [(line, fault.strip()) for line, fault in pairs]
+    return [(line, [fault.strip() for fault in faults]) for line, *faults in pairs]
 
 
-@pytest.mark.parametrize(("line", "fault"), table("mistakes_in_a_model"))
-def test_in_a_model(folder: Folder, line: str, fault: str) -> None:
+@pytest.mark.parametrize(("line", "faults"), table("mistakes_in_a_model"))
+def test_in_a_model(folder: Folder, line: str, faults: list[str]) -> None:
     text = f"{MODEL}    {line}\n"
 
-    assert folder.faults(text) == [f"proxy.yaml:5: {fault}"]
+    assert folder.faults(text) == [f"proxy.yaml:5: {fault}" for fault in faults]
 
 
-@pytest.mark.parametrize(("line", "fault"), table("mistakes_in_a_file"))
-def test_in_a_file(folder: Folder, line: str, fault: str) -> None:
-    assert folder.faults(f"{MODEL}{line}\n") == [f"proxy.yaml:5: {fault}"]
+@pytest.mark.parametrize(("line", "faults"), table("mistakes_in_a_file"))
+def test_in_a_file(folder: Folder, line: str, faults: list[str]) -> None:
+    text = f"{MODEL}{line}\n"
+
+    assert folder.faults(text) == [f"proxy.yaml:5: {fault}" for fault in faults]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@ import attrs
 import pytest
 
 from tests.settings.configuring import CHATS_ONLY, DIALECTS, MODEL, Folder
+from tproxy.core.budget import Budget
 from tproxy.core.errors import ConfigError, Fault
-from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind
-from tproxy.core.quota import Pool
+from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind, Price
 from tproxy.core.upstream import Dialect
 
 NOT_VISIBLE = "only visible ASCII characters, without spaces, can be used here"
@@ -16,7 +16,8 @@ def test_a_model_that_says_little(folder: Folder) -> None:
     assert (model.name, model.provider, model.upstream_name) == ("m", "groq", "m")
     assert (model.aliases, model.priority, model.category) == ((), 1, None)
     assert model.capabilities == ALL_CAPABILITIES
-    assert model.pools == (Pool("model:m", ()),)
+    assert model.budgets == (Budget("model/m"),)
+    assert (model.throttle, model.price) == (None, None)
     assert model.obstacle is None
 
 
@@ -148,6 +149,30 @@ def test_what_a_model_makes(folder: Folder, rest: str, kind: Kind) -> None:
 )
 def test_hints_may_be_refused(folder: Folder, rest: str, strict: bool) -> None:
     assert folder.model(f"{MODEL}{rest}\n").strict is strict
+
+
+@pytest.mark.parametrize(
+    ("said", "price"),
+    [
+        ("{input: 1, output: 2.5}", Price(1.0, 1.0, 2.5)),
+        ("{input: 1, cached_input: 0.25, output: 2}", Price(1.0, 0.25, 2.0)),
+        ("{input: 0, output: 0}", Price(0.0, 0.0, 0.0)),
+        ("{input: 0.5, cached_input: 0, output: 0}", Price(0.5, 0.0, 0.0)),
+    ],
+)
+def test_prices(folder: Folder, said: str, price: Price) -> None:
+    assert folder.model(f"{MODEL}    price: {said}\n").price == price
+
+
+@pytest.mark.parametrize("kind", ["image", "embedding"])
+def test_only_text_has_to_have_a_price_when_it_comes_out(
+    folder: Folder, kind: str
+) -> None:
+    text = MODEL.replace("groq", "openai")
+
+    model = folder.model(f"{text}    kind: {kind}\n    price: {{input: 3}}\n")
+
+    assert model.price == Price(3.0, 3.0, 0.0)
 
 
 def test_any_dialect_there_is_can_be_named(folder: Folder) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.settings.configuring import DIALECTS, TOKEN
+from tproxy.core.budget import Budget, Limit, Unit
 from tproxy.core.errors import ConfigError
 from tproxy.core.model import (
     ALL_CAPABILITIES,
@@ -14,9 +15,9 @@ from tproxy.core.model import (
     Patience,
     Upstream,
 )
-from tproxy.core.quota import Kind as WindowKind
-from tproxy.core.quota import Pool, Window
 from tproxy.core.secret import Secret
+from tproxy.core.windows import DAY, HOUR, MINUTE, Window
+from tproxy.core.windows import Kind as WindowKind
 from tproxy.settings import Settings, load
 
 DATA = Path(__file__).parent / "data"
@@ -56,11 +57,11 @@ def origin(folder: Path) -> Settings:
     return load(file, dialects=DIALECTS, environ=TOKEN, env_files=())
 
 
-def windows(minute: int, hour: int, day: int) -> tuple[Window, ...]:
+def limits(minute: int, hour: int, day: int) -> tuple[Limit, ...]:
     return (
-        Window(60, minute),
-        Window(3_600, hour),
-        Window(86_400, day, WindowKind.CALENDAR),
+        Limit(Unit.REQUESTS, minute, Window(MINUTE)),
+        Limit(Unit.REQUESTS, hour, Window(HOUR)),
+        Limit(Unit.REQUESTS, day, Window(DAY, WindowKind.CALENDAR)),
     )
 
 
@@ -79,11 +80,11 @@ def test_the_valid_file_loads_unchanged(tmp_path: Path) -> None:
         ),
         category="BIG",
         priority=1,
-        pools=(
-            Pool("model:groq/llama-3.2-90b-vision-preview", windows(10, 100, 3500)),
-        ),
         max_request_length=128_000,
         capabilities=ALL_CAPABILITIES,
+        budgets=(
+            Budget("model/groq/llama-3.2-90b-vision-preview", limits(10, 100, 3500)),
+        ),
     )
     assert [
         (m.provider, m.upstream_name, m.category, m.priority, m.obstacle is None)
@@ -130,7 +131,7 @@ def test_image_models_are_those_with_a_url_and_neither_length_nor_size(
         (Kind.IMAGE, "openai", f"{TOGETHER}/images/generations", None, None),
         (Kind.IMAGE, "cloudflare", f"{CLOUDFLARE}/{FLUX}", None, None),
     ]
-    assert settings.models[0].pools[0].windows == windows(5, 50, 500)
+    assert settings.models[0].budgets[0].limits == limits(5, 50, 500)
     assert settings.warnings == ()
 
 

@@ -3,10 +3,14 @@ from pathlib import Path
 import pytest
 
 from tests.settings.configuring import DIALECTS, MODEL, TOKEN, Folder
+from tproxy.core.budget import Budget, Limit, Unit
 from tproxy.core.errors import ConfigError
-from tproxy.settings import Overrides, load
+from tproxy.core.model import Price, Priority, Throttle
+from tproxy.core.windows import DAY, MINUTE, Kind, Window
+from tproxy.settings import Backend, Overrides, StateSettings, load
 
 DATA = Path(__file__).parent / "data"
+LA = "America/Los_Angeles"
 LATER = "is part of the interface but not built yet in this version"
 
 
@@ -29,35 +33,56 @@ def test_what_follows_from_a_fault_is_no_fault_of_its_own(folder: Folder) -> Non
     assert folder.faults(text, {}) == faults
 
 
-def test_every_key_of_the_interface_is_built_or_said_not_to_be(folder: Folder) -> None:
-    text = (DATA / "interface.yaml").read_text("utf-8")
-    environ = TOKEN | {"GROQ_API_KEY": "k", "TEAM_A_TOKEN": "team-token"}
+def interface(folder: Folder) -> str:
     for name in ("server.pem", "server.key", "russian-ca.pem", "c.pem", "k.pem"):
         folder.write("", name)
+    return (DATA / "interface.yaml").read_text("utf-8")
 
-    faults = folder.faults(text, environ)
+
+KEYS = TOKEN | {"GROQ_API_KEY": "k", "TEAM_A_TOKEN": "team-token"}
+
+
+def test_every_key_of_the_interface_is_built_or_said_not_to_be(folder: Folder) -> None:
+    faults = folder.faults(interface(folder), KEYS)
 
     assert all(LATER in fault for fault in faults), faults
     assert [fault.split(" @ ")[1] for fault in faults] == [
-        "clients[0].priority",
-        "clients[0].requests_per_minute",
-        "clients[0].max_concurrent",
-        "providers.groq.min_interval",
-        "providers.groq.max_concurrent",
-        "providers.groq.queue_seconds",
-        "pools",
-        "models[0].pool",
-        "models[0].price",
-        "routing.wait_seconds",
-        "state.backend",
-        "state.path",
-        "state.url",
-        "state.on_loss",
         "cache.ttl_seconds",
         "cache.max_bytes",
         "cache.shared",
         "cache.warm",
     ]
+
+
+def test_the_interface_means_what_it_says_of_quotas(folder: Folder) -> None:
+    settings = folder.load(interface(folder).split("cache:")[0], KEYS)
+
+    (model,), client = settings.models, settings.clients[1]
+    assert model.budgets == (
+        Budget(
+            "model/groq/llama-3.3-70b-versatile",
+            (
+                Limit(Unit.REQUESTS, 30, Window(MINUTE)),
+                Limit(Unit.REQUESTS, 1000, Window(DAY, Kind.CALENDAR)),
+            ),
+        ),
+        Budget(
+            "pool/gemini-project",
+            (
+                Limit(Unit.REQUESTS, 15, Window(MINUTE), kept=2),
+                Limit(Unit.TOKENS, 1_000_000, Window(MINUTE), kept=100_000),
+                Limit(Unit.REQUESTS, 1500, Window(DAY, Kind.CALENDAR, LA), kept=150),
+            ),
+        ),
+    )
+    assert model.throttle == Throttle("provider/groq", 1.0, 4, 20.0)
+    assert model.price == Price(0.59, 0.3, 0.79)
+    own = Budget("client/team-a", (Limit(Unit.REQUESTS, 60, Window(MINUTE)),), 8)
+    assert (client.budgets, client.priority) == ((own,), Priority.HIGH)
+    assert (settings.routing.wait_seconds, settings.routing.max_waiting) == (0.0, 1000)
+    assert settings.state == StateSettings(
+        Backend.SQLITE, str(folder.path / "tproxy.db"), "redis://127.0.0.1:6379/0"
+    )
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

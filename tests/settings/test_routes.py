@@ -26,6 +26,24 @@ def test_fallbacks_are_of_models_whatever_name_they_were_given(folder: Folder) -
 
 
 @pytest.mark.parametrize(
+    ("said", "seconds", "most"),
+    [
+        ("on_exhausted: reject", 0.0, 1000),
+        ("on_exhausted: wait", 30.0, 1000),
+        ("on_exhausted: wait, wait_seconds: 2.5", 2.5, 1000),
+        ("on_exhausted: wait, max_waiting: 3", 30.0, 3),
+        ("wait_seconds: 5", 0.0, 1000),
+    ],
+)
+def test_waiting_for_quota(
+    folder: Folder, said: str, seconds: float, most: int
+) -> None:
+    routing = folder.load(f"{MODELS}routing: {{{said}}}\n").routing
+
+    assert (routing.wait_seconds, routing.max_waiting) == (seconds, most)
+
+
+@pytest.mark.parametrize(
     ("fallbacks", "fault"),
     [
         (

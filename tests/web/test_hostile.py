@@ -19,10 +19,11 @@ from tests.serving import (
     serving,
 )
 from tests.serving import settings as make_settings
+from tests.values import per
 from tproxy.app import Proxy
-from tproxy.core.quota import DAY, Window
+from tproxy.core.windows import DAY
 
-ONE = model(windows=(Window(DAY, 1),))  # so that whatever counts shows
+ONE = model(limits=(per(DAY, 1),))  # so that whatever counts shows
 
 
 async def unspent(proxy: Proxy, recorder: Recorder) -> None:

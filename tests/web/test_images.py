@@ -20,9 +20,10 @@ from tests.serving import (
     serving,
     settings,
 )
+from tests.values import per
 from tproxy.core import pictures
 from tproxy.core.model import Kind
-from tproxy.core.quota import MINUTE, Window
+from tproxy.core.windows import MINUTE
 
 SERVED = settings(
     model("echo/image", kind=Kind.IMAGE, category="SMALL"),
@@ -170,7 +171,7 @@ def test_of_a_category_the_model_that_draws_is_asked() -> None:
 
 def test_images_count_against_quotas() -> None:
     async def test() -> None:
-        once = model("echo/image", kind=Kind.IMAGE, windows=(Window(MINUTE, 1),))
+        once = model("echo/image", kind=Kind.IMAGE, limits=(per(MINUTE, 1),))
         raw = request("POST", "/image", b'{"model": "echo/image", "prompt": "x"}')
         async with serving(settings(once)) as (proxy, _):
             first = await send(proxy.port, raw)

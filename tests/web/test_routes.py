@@ -17,7 +17,8 @@ from tests.serving import (
     serving,
     settings,
 )
-from tproxy.core.quota import MINUTE, Window
+from tests.values import per
+from tproxy.core.windows import MINUTE
 from tproxy.web.routes import ROUTES
 
 PUBLIC = {"/ping", "/healthz", "/readyz"}
@@ -224,7 +225,7 @@ def test_a_client_sees_only_what_it_may_call() -> None:
 
 def test_a_model_whose_quota_is_spent_is_listed_as_unavailable() -> None:
     async def test() -> None:
-        small = model(windows=(Window(MINUTE, 1),))
+        small = model(limits=(per(MINUTE, 1),))
         async with serving(settings(small)) as (proxy, _):
             before = await send(proxy.port, request("GET", "/models/SMALL"))
             await send(proxy.port, chat())

@@ -54,6 +54,16 @@ class ChatRequest:
             return self.document.raw
         return self.document.replaced("model", model)
 
+    def wanting_usage(self) -> ChatRequest:
+        """The same, with its stream to end with its usage."""
+        options = self.document.values.get("stream_options")
+        asked = {
+            **(options if isinstance(options, dict) else {}),
+            "include_usage": True,
+        }
+        document = self.document.having("stream_options", asked)
+        return attrs.evolve(self, document=document)
+
     @classmethod
     def parse(cls, raw: bytes, id: str = "", created: int = 0) -> ChatRequest:
         """Read a body in OpenAI's chat completion format.

@@ -24,7 +24,10 @@ DONE = b"data: [DONE]\n\n"
 
 @attrs.frozen
 class Tokens:
-    """Usage in OpenAI's sense: `prompt` holds `cached`, `completion` `reasoning`."""
+    """Usage in OpenAI's sense: `prompt` holds `cached`, `completion` `reasoning`.
+
+    A provider may count them otherwise; more than the whole is told as all of it.
+    """
 
     prompt: int
     completion: int
@@ -42,9 +45,11 @@ class Tokens:
             "total_tokens": self.prompt + self.completion,
         }
         if self.cached is not None:
-            said["prompt_tokens_details"] = {"cached_tokens": self.cached}
+            cached = min(self.cached, self.prompt)
+            said["prompt_tokens_details"] = {"cached_tokens": cached}
         if self.reasoning is not None:
-            said["completion_tokens_details"] = {"reasoning_tokens": self.reasoning}
+            reasoning = min(self.reasoning, self.completion)
+            said["completion_tokens_details"] = {"reasoning_tokens": reasoning}
         return said
 
 

@@ -49,16 +49,21 @@ class Document:
         return f"{self.text[:start]}{said}{self.text[end:]}".encode()
 
     def having(self, key: str, value: object) -> Document:
-        """The same with another `value` for `key`, which it has; all else as it was."""
-        said = json.dumps(value)
-        start, end = self.spans[key]
-        longer = start + len(said) - end
+        """The same with `value` for `key`, which may be new; all else as it was."""
+        said, before, after = json.dumps(value), "", ""
+        if key in self.spans:
+            start, end = self.spans[key]
+        else:
+            start = end = self.text.index("{") + 1
+            before, after = f"{json.dumps(key)}:", "," if self.values else ""
+        longer = start + len(before) + len(said) + len(after) - end
         spans = {
-            name: (first + longer, last + longer) if first > start else (first, last)
+            name: (first + longer, last + longer) if first >= start else (first, last)
             for name, (first, last) in self.spans.items()
         }
-        spans[key] = (start, end + longer)
-        text = f"{self.text[:start]}{said}{self.text[end:]}"
+        at = start + len(before)
+        spans[key] = (at, at + len(said))
+        text = f"{self.text[:start]}{before}{said}{after}{self.text[end:]}"
         return Document(text.encode(), text, {**self.values, key: value}, spans)
 
 

@@ -12,6 +12,7 @@ ProxyError                    status  code                     asked next
 ├─ MethodNotAllowed           405     method_not_allowed
 ├─ Draining                   503     draining
 ├─ QuotaExhausted             429     quota_exhausted
+├─ RateLimited                429     rate_limit_exceeded
 ├─ NoCandidate                503     no_candidate
 └─ UpstreamFailed             by its `Failure`, see `core.failures`
 ConfigError                   start-up only: every fault at once
@@ -142,6 +143,13 @@ class QuotaExhausted(Unavailable):
     """Every candidate waits for a quota of ours."""
 
     TOLD: ClassVar[Told] = Told(429, "rate_limit_error", "quota_exhausted")
+
+
+@attrs.frozen(kw_only=True)
+class RateLimited(Unavailable):
+    """The caller waits for a limit of its own."""
+
+    TOLD: ClassVar[Told] = Told(429, "rate_limit_error", "rate_limit_exceeded")
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ from functools import cached_property
 import attrs
 from attrs import validators
 
-from tproxy.core.quota import Pool
+from tproxy.core.budget import Budget, Unit
 from tproxy.core.secret import Secret
 
 
@@ -113,6 +113,29 @@ class ClientCredentials:
 
 
 @attrs.frozen
+class Throttle:
+    """Calls that share `name` begin `min_interval` seconds apart or more.
+
+    At most `max_concurrent` of them are under way, and who has to queue for either does
+    so for `queue_seconds` at most.
+    """
+
+    name: str
+    min_interval: float = 0.0
+    max_concurrent: int | None = None
+    queue_seconds: float = 20.0
+
+
+@attrs.frozen
+class Price:
+    """US dollars per million tokens; `cached_input` is for those read from a cache."""
+
+    input: float
+    cached_input: float
+    output: float
+
+
+@attrs.frozen
 class Upstream:
     """Where and how a model is asked.
 
@@ -143,6 +166,8 @@ class Model:
     `max_output_tokens` in tokens; None means not declared. A model with an `obstacle`
     is listed but never asked: the obstacle says why, in words for the client. A
     `strict` one refuses hints that its dialect has no words for; others drop them.
+    `budgets` are what a request takes from: the model's own comes first and is always
+    there, then its provider's and those of pools.
     """
 
     name: str
@@ -152,7 +177,6 @@ class Model:
     aliases: tuple[str, ...] = ()
     priority: int = 1  # lower is asked first
     category: str | None = None  # `model_size`
-    pools: tuple[Pool, ...] = ()
     max_request_length: int | None = None
     context_tokens: int | None = None
     max_output_tokens: int | None = None
@@ -160,15 +184,40 @@ class Model:
     obstacle: str | None = None
     kind: Kind = Kind.CHAT
     strict: bool = False
+    budgets: tuple[Budget, ...] = ()
+    throttle: Throttle | None = None
+    price: Price | None = None
+
+    @cached_property
+    def counts_tokens(self) -> bool:
+        """Whether a budget has to know how many tokens an answer took."""
+        return any(
+            limit.unit is not Unit.REQUESTS
+            for budget in self.budgets
+            for limit in budget.limits
+        )
+
+
+class Priority(enum.Enum):
+    """Who gets the last of a quota."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
 
 
 @attrs.frozen
 class Client:
-    """A caller. Tokens are kept as SHA-256 digests; `models` are glob patterns."""
+    """A caller. Tokens are kept as SHA-256 digests; `models` are glob patterns.
+
+    Its requests take from its `budgets`, besides those of the model that is asked.
+    """
 
     name: str
     token_sha256: tuple[bytes, ...] = attrs.field(repr=False)
     models: tuple[str, ...] = ("*",)
+    budgets: tuple[Budget, ...] = ()
+    priority: Priority = Priority.NORMAL
 
     def may_call(self, *names: str) -> bool:
         """Whether one of `names` is allowed: a model's own, an alias, a category."""
@@ -200,8 +249,11 @@ class RetryPolicy:
 class Routing:
     """How one request may spend its time and whom it may be passed on to.
 
-    `fallbacks` maps a named model to the names or categories to ask after it.
+    `fallbacks` maps a named model to the names or categories to ask after it. Where all
+    quotas are spent, `max_waiting` requests may wait for `wait_seconds`; with 0, none.
     """
 
     deadline_seconds: float = 300.0
     fallbacks: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    wait_seconds: float = 0.0
+    max_waiting: int = 1_000

@@ -96,7 +96,8 @@ def from_resets(headers: Mapping[str, str]) -> float | None:
     """Seconds until all has room again that has none left.
 
     By OpenAI's headers, which Groq and others have taken up; by Cerebras', which name
-    the window and give plain seconds; else by those that speak of one limit alone.
+    the window and give plain seconds; by Anthropic's, which give the moment; else by
+    those that speak of one limit alone.
     """
     waits = [
         _seconds(headers.get(f"x-ratelimit-reset-{kind}", ""))
@@ -107,6 +108,11 @@ def from_resets(headers: Mapping[str, str]) -> float | None:
         _number(headers.get(f"x-ratelimit-reset-{kind}")) or 0.0
         for kind in ("requests-day", "tokens-day", "requests-minute", "tokens-minute")
         if headers.get(f"x-ratelimit-remaining-{kind}", "").strip() == "0"
+    ]
+    waits += [
+        _moment(headers.get(f"anthropic-ratelimit-{kind}-reset", ""), headers)
+        for kind in ("requests", "tokens", "input-tokens", "output-tokens")
+        if headers.get(f"anthropic-ratelimit-{kind}-remaining", "").strip() == "0"
     ]
     if waits:
         return _usable(max(waits))
@@ -124,6 +130,18 @@ def _until(said: str | None, headers: Mapping[str, str]) -> float | None:
     if now is None:
         return None
     return _usable(number / (1000 if number >= 1e11 else 1) - now.timestamp())
+
+
+def _moment(said: str, headers: Mapping[str, str]) -> float:
+    """Seconds until a moment as RFC 3339 spells it; 0 where it cannot be told."""
+    try:
+        until = datetime.fromisoformat(said.strip())
+    except ValueError:
+        return 0.0
+    now = _date(headers.get("date"))
+    if now is None or until.tzinfo is None:
+        return 0.0
+    return (until - now).total_seconds()
 
 
 def _usable(seconds: float | None) -> float | None:

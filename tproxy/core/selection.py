@@ -36,6 +36,9 @@ class Why(enum.Enum):
     TOO_LONG = "request too long"
     INCAPABLE = "lacks a capability"
     QUOTA = "quota spent"
+    OWN_LIMIT = "the caller's own limit is spent"
+    BUSY = "as many requests are under way as may be"
+    UNCOUNTED = "its quota cannot be counted at this moment"
     RESTING = "resting after failures"
 
 

@@ -241,12 +241,14 @@ class Dialect:
     """What one provider's API can do. `chat` reads errors for all three.
 
     `takes_links`: it can be sent URLs of pictures; others need the pictures themselves.
+    `draws_singly`: n images take n requests there.
     """
 
     chat: ProviderAdapter
     images: ImageAdapter | None = None
     embeddings: EmbeddingAdapter | None = None
     takes_links: bool = True
+    draws_singly: bool = False
 
 
 class Signer(Protocol):

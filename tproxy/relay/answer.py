@@ -9,8 +9,8 @@ import attrs
 
 from tproxy.core.catalog import Asked
 from tproxy.core.errors import UpstreamFailed
+from tproxy.core.leases import Room
 from tproxy.core.model import Model
-from tproxy.core.quota import Room
 from tproxy.core.selection import Exclusion, Why
 from tproxy.core.upstream import Headers
 
@@ -58,7 +58,7 @@ class Ending(Protocol):
 
 @attrs.define(eq=False)
 class Answer:
-    """What began, and how it came to that. `room`: what is left of tightest quota.
+    """What began, and how it came to that. `rooms`: what is left of its quotas.
 
     `dropped` are the client's fields that the provider was not told. `end` has to be
     called once nothing more of it is wanted: that hangs up.
@@ -68,7 +68,7 @@ class Answer:
     model: Model
     attempts: int
     reason: str
-    room: Room | None
+    rooms: tuple[Room, ...]
     dropped: tuple[str, ...]
     _asking: Ending
 

@@ -7,13 +7,29 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 
 from tproxy.core import failures
+from tproxy.core.budget import Outcome
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.events import Attempt
+from tproxy.core.leases import Lease, QuotaStore, Room
 from tproxy.core.model import Model
-from tproxy.core.state import Breakers, Clock, Lease, QuotaStore
+from tproxy.core.state import Breakers, Clock
 from tproxy.core.upstream import UpstreamReply, Usage
 from tproxy.relay.budget import RetryBudget
+from tproxy.relay.cost import Answers, Purse
+from tproxy.relay.leases import OpenLeases
 from tproxy.relay.trail import Trail
+
+
+@attrs.frozen(eq=False)
+class Ports:
+    """What an attempt leaves its mark on."""
+
+    quotas: QuotaStore
+    breakers: Breakers
+    clock: Clock
+    budget: RetryBudget = attrs.field(factory=RetryBudget)
+    leases: OpenLeases = attrs.field(factory=OpenLeases)
+    answers: Answers = attrs.field(factory=Answers)
 
 
 @attrs.define(eq=False)
@@ -25,12 +41,10 @@ class Asking:
     """
 
     model: Model
+    _purse: Purse
     _lease: Lease
-    _quotas: QuotaStore
-    _breakers: Breakers
-    _clock: Clock
+    _ports: Ports
     _trail: Trail
-    _budget: RetryBudget
     failure: UpstreamFailed | None = None
     finished: bool = False
     sent: bool = False  # the provider may have the request
@@ -42,14 +56,22 @@ class Asking:
     _exchange: AbstractAsyncContextManager[UpstreamReply] | None = None
     _ended: bool = False
 
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """What its quotas have left."""
+        return self._lease.rooms
+
     async def begin(self) -> None:
-        self._started = self._clock.steady()
-        self._budget.begin(self.model.provider)
+        ports = self._ports
+        self._started = ports.clock.steady()
+        ports.budget.begin(self.model.provider)
+        ports.leases.add(self._lease)
         try:
-            await self._breakers.asked(self.model.name)
+            await ports.breakers.asked(self.model.name)
         except BaseException:
-            self._budget.end(self.model.provider)
-            await self._quotas.release(self._lease)
+            ports.budget.end(self.model.provider)
+            ports.leases.remove(self._lease)
+            await ports.quotas.release(self._lease)
             raise
 
     async def opened(
@@ -58,6 +80,7 @@ class Asking:
         """Open an exchange, which is closed when this ends."""
         reply = await exchange.__aenter__()
         self._exchange = exchange
+        self._ports.quotas.reached(self._lease)
         return reply
 
     def drop(self, fields: tuple[str, ...]) -> None:
@@ -81,7 +104,7 @@ class Asking:
         if self._ended:
             return
         self._ended = True
-        self._budget.end(self.model.provider)
+        self._ports.budget.end(self.model.provider)
         try:
             if self._exchange is not None:
                 await self._exchange.__aexit__(None, None, None)
@@ -89,20 +112,34 @@ class Asking:
             await self._settle()
 
     async def _settle(self) -> None:
-        name, failure = self.model.name, self.failure
+        breakers, name, failure = self._ports.breakers, self.model.name, self.failure
         if failure is not None and not self.hurried:
-            await self._breakers.failed(name, failure.failure)
+            await breakers.failed(name, failure.failure)
         elif self.finished:
-            await self._breakers.succeeded(name)
+            await breakers.succeeded(name)
         else:
-            await self._breakers.excused(name)
-        if self.sent and (failure is None or failure.failure.counts or self._begun):
-            await self._quotas.settle(self._lease)
+            await breakers.excused(name)
+        await self._pay()
+        self._note()
+
+    async def _pay(self) -> None:
+        """Say to the quotas what became of what was taken from them."""
+        quotas, lease, failure = self._ports.quotas, self._lease, self.failure
+        self._ports.leases.remove(lease)
+        usage = self._trail.usage
+        if not self.sent:
+            await quotas.release(lease)
+        elif failure is None or self._begun:
+            self._ports.answers.learn(self.model, usage)
+            await quotas.settle(lease, self._purse.actual(usage))
+        elif failure.failure.counts:
+            await quotas.settle(lease, None, Outcome.ERROR)
+        elif failure.failure is failures.RATE_LIMIT:
+            await quotas.settle(lease, None, Outcome.REFUSAL)
         else:
-            await self._quotas.release(self._lease)
+            await quotas.release(lease)
         if failure is not None and failure.failure is failures.RATE_LIMIT:
             await self._rest(failure.retry_after)
-        self._note()
 
     def finish(self, usage: Usage | None) -> None:
         """The answer is whole."""
@@ -118,8 +155,9 @@ class Asking:
 
     async def _rest(self, seconds: float | None) -> None:
         """The provider limits us, for `seconds` if it said how long."""
-        if self.model.pools:
-            self.rest = await self._quotas.rest(self.model.pools[0], seconds)
+        if self.model.budgets:
+            own = self.model.budgets[0]
+            self.rest = await self._ports.quotas.rest(own, seconds)
 
     def _note(self) -> None:
         failure = self.failure
@@ -132,7 +170,7 @@ class Asking:
                 model=self.model.name,
                 provider=self.model.provider,
                 outcome=outcome,
-                seconds=self._clock.steady() - self._started,
+                seconds=self._ports.clock.steady() - self._started,
                 detail=detail,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tproxy.core import failures
 from tproxy.core.catalog import DEFAULT_CATEGORY
@@ -14,16 +14,22 @@ from tproxy.core.errors import (
     NoCandidate,
     ProxyError,
     QuotaExhausted,
+    RateLimited,
+    Unavailable,
     UpstreamFailed,
 )
 from tproxy.core.selection import Exclusion, Why
 
-_WAITS = {Why.QUOTA, Why.RESTING}
+_WAITS = {Why.QUOTA, Why.RESTING, Why.OWN_LIMIT, Why.BUSY, Why.UNCOUNTED}
 # Of several reasons the one to tell is the one whose mending helps most.
 _NEAREST = (
     *(Why.TOO_LONG, Why.INCAPABLE, Why.UNSUPPORTED),
     *(Why.OTHER_KIND, Why.NOT_ALLOWED),
 )
+_KINDS: Mapping[Why, type[Unavailable]] = {
+    Why.QUOTA: QuotaExhausted,
+    Why.OWN_LIMIT: RateLimited,
+}
 _LISTED = 8  # candidates named in one message
 
 
@@ -42,11 +48,10 @@ def verdict(
     if len(failed) == 1 and not any(e.why in _WAITS for e in excluded):
         return failed[0]
     story = _story(excluded, failed)
-    soonest = min(_moments(excluded, failed), default=None)
+    soonest = min(_moments(excluded, failed), key=_wait_of, default=None)
     if soonest is None:
         return _worst(failed, story)
-    wait, quota = soonest
-    kind = QuotaExhausted if quota else NoCandidate
+    wait, kind = soonest
     seconds = max(math.ceil(wait), 1)
     return kind(
         message=f"No model can take this request within {seconds} s: {story}",
@@ -56,15 +61,21 @@ def verdict(
 
 def _moments(
     excluded: Sequence[Exclusion], failed: Sequence[UpstreamFailed]
-) -> list[tuple[float, bool]]:
-    """When candidates become available, in seconds, and whether they wait for quota."""
-    moments = [(e.wait, e.why is Why.QUOTA) for e in excluded if e.wait is not None]
+) -> list[tuple[float, type[Unavailable]]]:
+    """When candidates become available, in seconds, and what one says to wait for."""
+    moments = [
+        (e.wait, _KINDS.get(e.why, NoCandidate)) for e in excluded if e.wait is not None
+    ]
     moments += [
-        (error.retry_after or 1.0, True)
+        (error.retry_after or 1.0, QuotaExhausted)
         for error in failed
         if error.failure is failures.RATE_LIMIT
     ]
     return moments
+
+
+def _wait_of(moment: tuple[float, type[Unavailable]]) -> float:
+    return moment[0]
 
 
 def _worst(failed: Sequence[UpstreamFailed], story: str) -> ProxyError:

@@ -8,18 +8,22 @@ from tproxy.settings.discovery import discover, render_init
 from tproxy.settings.reader import load
 from tproxy.settings.settings import (
     ECHO_URL,
+    Backend,
     Discovery,
     Overrides,
     ServerSettings,
     Settings,
+    StateSettings,
 )
 
 __all__ = [
     "ECHO_URL",
+    "Backend",
     "Discovery",
     "Overrides",
     "ServerSettings",
     "Settings",
+    "StateSettings",
     "discover",
     "load",
     "render_init",

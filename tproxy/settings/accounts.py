@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from tproxy.core.quota import Pool
-from tproxy.settings import schema, windows
+from tproxy.core.budget import Budget
+from tproxy.settings import budgets, schema
 from tproxy.settings.presets import Preset, preset
 from tproxy.settings.report import Report, Where, printable
 
@@ -18,13 +18,16 @@ NOT_VISIBLE = "only visible ASCII characters, without spaces, can be used here"
 
 @attrs.frozen
 class Account:
-    """What the models of one provider share. `said` is its entry, if it has one."""
+    """What the models of one provider share. `said` is its entry, if it has one.
+
+    `budgets` are what its window keys make: one, or none.
+    """
 
     name: str
     preset: Preset
     said: schema.Provider
     where: Where
-    pools: tuple[Pool, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
     def stripped(self, model: str) -> str:
         """What the provider calls `model`, going by the name here."""
@@ -56,6 +59,6 @@ def _account(name: str, said: schema.Provider, report: Report) -> Account:
         report.fault(where, f"'{printable(name)}': {NOT_VISIBLE}")
     if said.type is not None and not VISIBLE(said.type):
         report.fault((*where, "type"), NOT_VISIBLE)
-    pool = windows.pool(f"provider:{name}", said, where, report)
-    pools = (pool,) if pool.windows else ()
-    return Account(name, preset(said.type or name), said, where, pools)
+    company = preset(said.type or name)
+    budget = budgets.shared(f"provider/{name}", said, company.quota, where, report)
+    return Account(name, company, said, where, (budget,) if budget.limits else ())

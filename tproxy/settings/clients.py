@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
-from tproxy.core.model import Client
-from tproxy.settings import schema
+from tproxy.core.budget import Budget
+from tproxy.core.model import Client, Priority
+from tproxy.settings import budgets, schema
 from tproxy.settings.environment import Environment
+from tproxy.settings.pools import Pools
 from tproxy.settings.report import Report, Where, printable
 
 AUTH_TOKEN = "AUTH_TOKEN"
@@ -23,6 +25,7 @@ _WEAK = f"shorter than {_SHORTEST} characters: it can be guessed"
 
 def resolve(
     said: Mapping[int, schema.Client],
+    pools: Pools,
     environment: Environment,
     report: Report,
     *,
@@ -37,6 +40,7 @@ def resolve(
         where: Where = ("clients", index)
         _check_name(client.name, names, where, report)
         names.setdefault(client.name, f"clients[{index}]")
+        taken = _budgets(client, pools, where, report)
         digest, place = _digest(client, where, report)
         if digest is None:
             continue
@@ -46,7 +50,8 @@ def resolve(
         if not client.models:
             hint = "leave the key out for all models"
             report.fault((*where, "models"), "allows no model at all", hint)
-        clients.append(Client(client.name, (digest,), client.models))
+        priority = Priority(client.priority)
+        clients.append(Client(client.name, (digest,), client.models, taken, priority))
     return tuple(clients)
 
 
@@ -78,6 +83,14 @@ def _auth_token(
     if len(token) < _SHORTEST:
         report.warn_elsewhere(environment.fault(AUTH_TOKEN, _WEAK))
     return sha256(token.encode()).digest()
+
+
+def _budgets(
+    client: schema.Client, pools: Pools, where: Where, report: Report
+) -> tuple[Budget, ...]:
+    own = budgets.personal(f"client/{client.name}", client)
+    limited = own.limits or own.max_concurrent
+    return (*((own,) if limited else ()), *pools.of(client, where, report))
 
 
 def _check_name(

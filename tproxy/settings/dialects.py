@@ -8,7 +8,7 @@ from tproxy.core.model import Kind
 from tproxy.core.upstream import Dialect
 from tproxy.settings.presets import presets
 from tproxy.settings.report import Report, Where, near, printable
-from tproxy.settings.structure import LATER
+from tproxy.settings.scalars import LATER
 
 Dialects = Mapping[str, Dialect]
 

@@ -31,9 +31,9 @@ def discover(
 ) -> Discovery:
     """Settings for the providers whose keys are set, or for the echo provider.
 
-    They are those of the file that `render_init` writes. Where AUTH_TOKEN is not set,
-    `make_token` makes the token that clients send. Environment, dialects, env files,
-    flags and `echo_url` are as in `load`.
+    They are those of the file that `render_init` writes, but quotas are counted in
+    memory. Where AUTH_TOKEN is not set, `make_token` makes the token that clients send.
+    Environment, dialects, env files, flags and `echo_url` are as in `load`.
 
     Raises:
         ConfigError: with every fault of environment and flags.
@@ -46,7 +46,7 @@ def discover(
         token = make_token()
         values = {**variables.values, AUTH_TOKEN: token}
         variables = attrs.evolve(variables, values=values)
-    text = starter.write(found)
+    text = starter.write(found) + starter.IN_MEMORY
     settings = reader.resolve(text, Path(), variables, overrides, dialects, report)
     if echo_url is not None:
         settings = settings.with_echo(echo_url)

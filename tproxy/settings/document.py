@@ -8,7 +8,7 @@ from typing import TypeVar
 import attrs
 
 from tproxy.settings import schema, structure
-from tproxy.settings.report import Report, Where
+from tproxy.settings.report import Report
 
 T = TypeVar("T")
 
@@ -20,16 +20,20 @@ class Document:
     """`schema.File`, as far as it can be used.
 
     Entries keep their index. `names` and `categories` are those of all models, also of
-    models that have faults: who refers to these is not at fault as well.
+    models that have faults, and `pool_names` those of all pools: who refers to these is
+    not at fault as well.
     """
 
     server: schema.Server
     clients: Mapping[int, schema.Client]
     providers: Mapping[str, schema.Provider]
+    pools: Mapping[str, schema.Pool]
     models: Mapping[int, schema.Model]
     routing: schema.Routing
+    state: schema.State
     names: frozenset[str]
     categories: frozenset[str]
+    pool_names: frozenset[str]
     declares_clients: bool
 
 
@@ -49,16 +53,19 @@ def read(root: object, report: Report) -> Document:
     models = root.get("models", [])
     if models == [] and not report.at_fault(("models",)):
         report.fault(("models",), "no model is declared", "models: needs an entry")
-    _section(root, "state", schema.State(), report)
+    pools = root.get("pools")
     _section(root, "cache", schema.Cache(), report)
     return Document(
         _section(root, "server", schema.Server(), report),
         dict(_entries(root, "clients", schema.Client, report)),
-        _providers(root, report),
+        dict(_named(root, "providers", schema.Provider, report)),
+        dict(_named(root, "pools", schema.Pool, report)),
         dict(_entries(root, "models", schema.Model, report)),
         _section(root, "routing", schema.Routing(), report),
+        _section(root, "state", schema.State(), report),
         frozenset(_texts(models, "name")) | frozenset(_aliases(models)),
         frozenset(_texts(models, "model_size")),
+        frozenset(pools if isinstance(pools, dict) else ()),
         bool(root.get("clients")),
     )
 
@@ -82,19 +89,17 @@ def _entries(
             yield index, entry
 
 
-def _providers(
-    root: Mapping[str, object], report: Report
-) -> dict[str, schema.Provider]:
-    values = root.get("providers", {})
-    where: Where = ("providers",)
+def _named(
+    root: Mapping[str, object], key: str, kind: type[T], report: Report
+) -> Iterator[tuple[str, T]]:
+    values = root.get(key, {})
     if not isinstance(values, dict):
-        report.fault(where, "expected a mapping from names to providers")
-        return {}
-    entries = {
-        name: structure.read(value, schema.Provider, (*where, name), report)
-        for name, value in values.items()
-    }
-    return {name: entry for name, entry in entries.items() if entry is not None}
+        report.fault((key,), f"expected a mapping from names to {key}")
+        return
+    for name, value in values.items():
+        entry = structure.read(value, kind, (key, name), report)
+        if entry is not None:
+            yield name, entry
 
 
 def _mappings(values: object) -> Iterator[Mapping[str, object]]:

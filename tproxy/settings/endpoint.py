@@ -130,6 +130,8 @@ def derive(
     other = kind is not Kind.CHAT and not shared and path
     if spoken == OPENAI and (not other or _is_base(path, preset)):
         url = _at(parts, _openai_base(parts, path, preset) + END_OF[kind])
+    elif not path:
+        url = _at(parts, _own_path(parts, preset))
     return Endpoint(url, spoken, kind)
 
 
@@ -165,6 +167,13 @@ def _made(path: str, preset: Preset, *, unsized: bool) -> Kind:
 def _spoken(path: str, preset: Preset, kind: Kind) -> str:
     """The provider's own dialect, unless the URL is a base of its compatible side."""
     return OPENAI if path.endswith(preset.bases) else preset.own(kind)
+
+
+def _own_path(parts: SplitResult, preset: Preset) -> str:
+    """What the provider's own host, standing alone, lacks in its own dialect."""
+    known = urlsplit(preset.own_url or "")
+    is_whole = parts.hostname == known.hostname and "$" not in known.path
+    return known.path if is_whole else parts.path
 
 
 def _openai_base(parts: SplitResult, path: str, preset: Preset) -> str:

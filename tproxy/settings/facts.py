@@ -36,6 +36,7 @@ class Limits:
     requests_per_minute: Count | None = None
     requests_per_hour: Count | None = None
     requests_per_day: Count | None = None
+    requests_per_month: Count | None = None
 
 
 @attrs.frozen
@@ -43,7 +44,8 @@ class Quota:
     """Whose a quota is, what is counted, and the zone in which its days begin.
 
     All keys of an account or project share its quota, over all models; with the scope
-    `model` they share one for each model.
+    `model` they share one for each model. `counts` and `resets` hold for every budget
+    that says nothing of them.
     """
 
     scope: Scope = Scope("account")

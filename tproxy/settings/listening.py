@@ -15,9 +15,9 @@ from tproxy.settings.environment import Environment, Unparsable, port
 from tproxy.settings.files import check_present
 from tproxy.settings.report import Report, printable
 from tproxy.settings.settings import Overrides, ServerSettings
-from tproxy.settings.structure import LATER
 
 _FLAGS = "command line"
+_MOST_WORKERS = 256
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?").fullmatch
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@]+").fullmatch
 _FORM = "HOST:PORT, :PORT for all interfaces, [::1]:PORT, or unix:PATH"
@@ -27,17 +27,13 @@ def resolve(
     said: schema.Server,
     environment: Environment,
     overrides: Overrides,
+    backend: str,
     folder: Path,
     report: Report,
 ) -> ServerSettings:
+    """`backend`: of the state, which several workers have to share."""
     host, number, path = _address(said, environment, overrides, report)
-    if overrides.workers is not None and overrides.workers != 1:
-        problem = (
-            f"--workers: more than 1 {LATER}"
-            if overrides.workers > 1
-            else "--workers: has to be 1"
-        )
-        report.fault_elsewhere(Fault(_FLAGS, 0, problem, ""))
+    workers = _workers(said, overrides, backend, report)
     for index, origin in enumerate(said.cors_origins):
         if not _ORIGIN(origin):
             where = ("server", "cors_origins", index)
@@ -56,7 +52,27 @@ def resolve(
         tls_cert=str(folder / tls.cert) if tls is not None else None,
         tls_key=str(folder / tls.key) if tls is not None else None,
         fetch_images=said.fetch_images,
+        workers=workers,
     )
+
+
+def _workers(
+    said: schema.Server, overrides: Overrides, backend: str, report: Report
+) -> int:
+    """The flag; else what the file says."""
+    flag = overrides.workers
+    workers = said.workers if flag is None else flag
+    problem, hint = "", ""
+    if not 1 <= workers <= _MOST_WORKERS:
+        problem = f"has to be 1 to {_MOST_WORKERS}"
+    elif workers > 1 and backend == "memory":
+        problem = "several workers cannot count in memory, which they do not share"
+        hint = "state.backend: sqlite, or redis"
+    if problem and flag is None:
+        report.fault(("server", "workers"), problem, hint)
+    elif problem:
+        report.fault_elsewhere(Fault(_FLAGS, 0, f"--workers: {problem}", "", hint))
+    return workers
 
 
 def _address(

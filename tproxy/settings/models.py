@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tproxy.core.errors import ConfigError
-from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind, Model
-from tproxy.settings import schema, windows
+from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind, Model, Price
+from tproxy.settings import budgets, schema, throttles
 from tproxy.settings.accounts import NOT_VISIBLE, VISIBLE, Account, named
 from tproxy.settings.dialects import Dialects, makes
 from tproxy.settings.endpoint import Endpoint
 from tproxy.settings.expansion import Expansion
+from tproxy.settings.pools import Pools
 from tproxy.settings.presets import presets
 from tproxy.settings.report import Report, Where, printable
 from tproxy.settings.upstreams import Asking
@@ -21,12 +22,17 @@ _NOT_YET = "not built yet in this version"
 def resolve(
     said: Mapping[int, schema.Model],
     accounts: Mapping[str, Account],
+    pools: Pools,
     expansion: Expansion,
     dialects: Dialects,
     report: Report,
 ) -> tuple[Model, ...]:
     """Every model that can be made; faults say why another could not."""
     _check_names(said, report)
+    drawn = {
+        name: pools.of(account.said, account.where, report)
+        for name, account in accounts.items()
+    }
     words = {*presets(), *accounts}
     models = []
     for index, model in said.items():
@@ -37,7 +43,14 @@ def resolve(
         at = asking.endpoint()
         _check_words(model, where, report)
         upstream_name = _upstream_name(model, account, where, report)
-        pool = windows.pool(f"model:{model.name}", model, where, report)
+        quota = account.preset.quota
+        own = budgets.shared(f"model/{model.name}", model, quota, where, report)
+        taken = (
+            *(own, *account.budgets),
+            *pools.of(model, where, report),
+            *drawn.get(account.name, ()),
+        )
+        price = _price(model, where, report)
         if at is None:
             continue
         models.append(
@@ -49,7 +62,6 @@ def resolve(
                 aliases=model.aliases,
                 priority=model.priority,
                 category=model.model_size,
-                pools=(pool, *account.pools),
                 max_request_length=model.max_request_length,
                 context_tokens=model.context_tokens,
                 max_output_tokens=model.max_output_tokens,
@@ -57,6 +69,9 @@ def resolve(
                 obstacle=_obstacle(at, model, account, dialects, where, report),
                 kind=at.kind,
                 strict=model.unsupported == "refuse",
+                budgets=tuple(dict.fromkeys(taken)),
+                throttle=throttles.resolve(asking),
+                price=price,
             )
         )
     used = {model.provider for model in said.values()}
@@ -112,6 +127,17 @@ def _capabilities(model: schema.Model) -> frozenset[Capability]:
     if model.capabilities is None:
         return ALL_CAPABILITIES
     return frozenset(Capability(word) for word in model.capabilities)
+
+
+def _price(model: schema.Model, where: Where, report: Report) -> Price | None:
+    said = model.price
+    if said is None:
+        return None
+    if said.output is None and model.kind in (None, "chat"):
+        place = (*where, "price", "output")
+        report.fault(place, "'output' is missing", "0 is free")
+    cached = said.input if said.cached_input is None else said.cached_input
+    return Price(said.input, cached, said.output or 0.0)
 
 
 def _obstacle(

@@ -15,7 +15,9 @@ from tproxy.settings import (
     environment,
     listening,
     models,
+    pools,
     routes,
+    stores,
     tree,
 )
 from tproxy.settings.dialects import Dialects
@@ -81,17 +83,23 @@ def resolve(
     found = None if text is None else tree.read(text, report, expansion)
     said = document.read(None if found is None else found.root, report)
     known = accounts.declared(said.providers, report)
-    resolved = models.resolve(said.models, known, expansion, dialects, report)
+    drawn = pools.resolve(said, known, report)
+    resolved = models.resolve(said.models, known, drawn, expansion, dialects, report)
     names, categories = said.names, said.categories
     routing = routes.resolve(said.routing, resolved, names, categories, report)
     declared = said.declares_clients or found is None  # it may, for all we know
-    callers = clients.resolve(said.clients, variables, report, declared=declared)
+    callers = clients.resolve(said.clients, drawn, variables, report, declared=declared)
     clients.check_patterns(said.clients, names | categories, report)
-    server = listening.resolve(said.server, variables, overrides, folder, report)
+    pools.check_prices(said, drawn, resolved, callers, report)
+    server = listening.resolve(
+        said.server, variables, overrides, said.state.backend, folder, report
+    )
+    state = stores.resolve(said.state, folder, report)
     retry = environment.retry_policy(variables, report)
     if found is not None and exposed:
         _warn_of_exposed(found, report)
-    return Settings(server, callers, resolved, routing, retry, report.settle())
+    warnings = report.settle()
+    return Settings(server, callers, resolved, routing, retry, warnings, state)
 
 
 def _text(path: Path | None, report: Report) -> tuple[str | None, bool]:

@@ -33,7 +33,13 @@ def resolve(
             report.fault(where, f"'{printable(name)}' has fallbacks already")
         fallbacks[name] = tuple(own.get(after, after) for after in chain)
         _check_chain(name, fallbacks[name], where, {*names, *categories}, report)
-    return Routing(said.deadline_seconds, fallbacks)
+    waits = said.on_exhausted == "wait"
+    return Routing(
+        said.deadline_seconds,
+        fallbacks,
+        wait_seconds=said.wait_seconds if waits else 0.0,
+        max_waiting=said.max_waiting,
+    )
 
 
 def _check_chain(

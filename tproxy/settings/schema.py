@@ -7,6 +7,7 @@ the other keys of the interface, which are refused with that reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import NewType
 
 import attrs
@@ -15,18 +16,26 @@ Count = NewType("Count", int)  # above 0, and no limit where it is left out
 Size = NewType("Size", int)  # above 0
 Seconds = NewType("Seconds", float)  # above 0
 SecondsOrZero = NewType("SecondsOrZero", float)  # 0 or more
+Duration = NewType("Duration", float)  # `250ms`, `2s` or `1h30m`, in seconds
+Dollars = NewType("Dollars", float)  # above 0
+DollarsOrZero = NewType("DollarsOrZero", float)  # 0 or more
+Per = NewType("Per", str)  # a span, or a duration
+Part = NewType("Part", Fraction)  # `10%`, less than all
+Names = str | tuple[str, ...]  # one, or a list of them
 Off = NewType("Off", bool)  # a switch that cannot be turned on yet
-One = NewType("One", int)  # a number that can only be 1 yet
 
 Backend = NewType("Backend", str)
 Capability = NewType("Capability", str)
+Counted = NewType("Counted", str)
 Kind = NewType("Kind", str)
 OnExhausted = NewType("OnExhausted", str)
+OnLoss = NewType("OnLoss", str)
+Priority = NewType("Priority", str)
 Strategy = NewType("Strategy", str)
 Unsupported = NewType("Unsupported", str)
+WindowKind = NewType("WindowKind", str)
 
 # Of presets alone, so far.
-Counted = NewType("Counted", str)
 ResetForm = NewType("ResetForm", str)
 Scope = NewType("Scope", str)
 Span = NewType("Span", str)
@@ -42,14 +51,17 @@ class Words:
 
 
 WORDS: Mapping[object, Words] = {
-    Backend: Words(("memory",), ("sqlite", "redis")),
+    Backend: Words(("sqlite", "redis", "memory")),
     Capability: Words(("tools", "vision", "json_schema", "reasoning")),
     Kind: Words(("chat", "image", "embedding")),
-    OnExhausted: Words(("reject",), ("wait",)),
+    OnExhausted: Words(("reject", "wait")),
+    OnLoss: Words(("share", "strict", "open")),
+    Priority: Words(("high", "normal", "low")),
     Strategy: Words(
         ("priority",), ("cost", "latency", "headroom", "weighted", "learned")
     ),
     Unsupported: Words(("drop", "refuse")),
+    WindowKind: Words(("rolling", "clock", "first_use", "calendar")),
     Counted: Words(("answers", "errors", "refusals")),
     ResetForm: Words(("duration", "seconds", "time", "epoch_ms")),
     Scope: Words(("account", "project", "model")),
@@ -69,7 +81,7 @@ class KeyPair:
 @attrs.frozen
 class Server:
     addr: str = "127.0.0.1:8080"
-    workers: One = One(1)
+    workers: Size = Size(1)
     max_request_bytes: Size = Size(20_971_520)
     drain_seconds: SecondsOrZero = SecondsOrZero(600.0)
     cors_origins: tuple[str, ...] = ()
@@ -77,12 +89,53 @@ class Server:
     tls: KeyPair | None = None
 
 
-@attrs.frozen
-class Client:
+@attrs.frozen(kw_only=True)
+class Budgeted:
+    """Whoever has a budget of its own, and may draw from pools besides.
+
+    `max_concurrent` is of a client's requests, or of the calls with a credential.
+    """
+
+    requests_per_minute: Count | None = None
+    requests_per_hour: Count | None = None
+    requests_per_day: Count | None = None
+    requests_per_week: Count | None = None
+    requests_per_month: Count | None = None
+    tokens_per_minute: Count | None = None
+    tokens_per_hour: Count | None = None
+    tokens_per_day: Count | None = None
+    tokens_per_week: Count | None = None
+    tokens_per_month: Count | None = None
+    pool: Names = ()
+    max_concurrent: Count | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Client(Budgeted):
     name: str
     token: str | None = attrs.field(default=None, repr=False)
     token_sha256: str | None = attrs.field(default=None, repr=False)
     models: tuple[str, ...] = ("*",)
+    priority: Priority = Priority("normal")
+
+
+@attrs.frozen
+class Window:
+    """At least one of `requests`, `tokens` and `cost`, which is in US dollars."""
+
+    per: Per
+    requests: Count | None = None
+    tokens: Count | None = None
+    cost: Dollars | None = None
+    window: WindowKind | None = None
+    resets: str | None = None
+    counts: tuple[Counted, ...] | None = None
+
+
+@attrs.frozen
+class Pool:
+    windows: tuple[Window, ...] = ()
+    headroom: Part = Part(Fraction(0))
 
 
 @attrs.frozen
@@ -100,10 +153,10 @@ class HttpClient:
 
 
 @attrs.frozen(kw_only=True)
-class Access:
+class Access(Budgeted):
     """What a provider gives to all its models, and a model may say for itself.
 
-    All but the windows, which are a budget of whoever declares them.
+    All but windows and pools: a request takes from the model's and its provider's.
     """
 
     dialect: str | None = None
@@ -114,15 +167,23 @@ class Access:
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     insecure_http: bool | None = None
     http_client_config: HttpClient = HttpClient()
-    requests_per_minute: Count | None = None
-    requests_per_hour: Count | None = None
-    requests_per_day: Count | None = None
     resets: str | None = None
+    min_interval: Duration | None = None
+    queue_seconds: SecondsOrZero | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Provider(Access):
     type: str | None = None
+
+
+@attrs.frozen
+class Price:
+    """In US dollars per million tokens."""
+
+    input: DollarsOrZero
+    cached_input: DollarsOrZero | None = None
+    output: DollarsOrZero | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -138,6 +199,7 @@ class Model(Access):
     context_tokens: Count | None = None
     max_output_tokens: Count | None = None
     capabilities: tuple[Capability, ...] | None = None
+    price: Price | None = None
     unsupported: Unsupported = Unsupported("drop")
 
 
@@ -146,12 +208,17 @@ class Routing:
     strategy: Strategy = Strategy("priority")
     fallbacks: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     on_exhausted: OnExhausted = OnExhausted("reject")
+    wait_seconds: Seconds = Seconds(30.0)
+    max_waiting: Size = Size(1_000)
     deadline_seconds: Seconds = Seconds(300.0)
 
 
 @attrs.frozen
 class State:
-    backend: Backend = Backend("memory")
+    backend: Backend = Backend("sqlite")
+    path: str = "tproxy.db"
+    url: str = attrs.field(default="redis://127.0.0.1:6379/0", repr=False)
+    on_loss: OnLoss = OnLoss("share")
 
 
 @attrs.frozen
@@ -166,27 +233,15 @@ class File:
     server: Server
     clients: tuple[Client, ...]
     providers: Mapping[str, Provider]
+    pools: Mapping[str, Pool]
     models: tuple[Model, ...]
     routing: Routing
     state: State
     cache: Cache
 
 
-_LONG_WINDOWS = {"requests_per_week", "requests_per_month"}
-_WINDOWS = {"requests_per_minute", "requests_per_hour", "requests_per_day"}
-_TOKEN_WINDOWS = {
-    f"tokens_per_{span}" for span in ("minute", "hour", "day", "week", "month")
-}
-_BUDGETS = _LONG_WINDOWS | _TOKEN_WINDOWS | {"pool"}
-_THROTTLE = {"min_interval", "max_concurrent", "queue_seconds"}
-_ACCESS = _BUDGETS | _THROTTLE | {"normalise"}
-
 NOT_BUILT: Mapping[object, frozenset[str]] = {
-    File: frozenset({"pools"}),
-    Client: frozenset(_BUDGETS | _WINDOWS | {"priority", "max_concurrent"}),
-    Provider: frozenset(_ACCESS),
-    Model: frozenset(_ACCESS | {"price"}),
-    Routing: frozenset({"wait_seconds", "max_waiting"}),
-    State: frozenset({"path", "url", "on_loss"}),
+    Provider: frozenset({"normalise"}),
+    Model: frozenset({"normalise"}),
     Cache: frozenset({"ttl_seconds", "max_bytes", "shared", "warm"}),
 }

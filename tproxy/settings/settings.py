@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 import attrs
 
 from tproxy.core.errors import Fault
@@ -36,6 +38,29 @@ class ServerSettings:
     tls_cert: str | None = None
     tls_key: str | None = None
     fetch_images: bool = False
+    workers: int = 1  # processes
+
+
+class Backend(enum.Enum):
+    """Where quotas are counted."""
+
+    SQLITE = "sqlite"
+    REDIS = "redis"
+    MEMORY = "memory"
+
+
+@attrs.frozen
+class StateSettings:
+    """Where quotas are counted, and what is admitted while Redis is away.
+
+    `path` is SQLite's file; `url` is Redis's, and may hold a password. `on_loss` is
+    `share`, `strict` or `open`.
+    """
+
+    backend: Backend = Backend.SQLITE
+    path: str = "tproxy.db"
+    url: str = attrs.field(default="redis://127.0.0.1:6379/0", repr=False)
+    on_loss: str = "share"
 
 
 def _names(models: tuple[Model, ...]) -> str:
@@ -57,11 +82,25 @@ class Settings:
     routing: Routing
     retry: RetryPolicy
     warnings: tuple[Fault, ...] = ()
+    state: StateSettings = StateSettings()
 
     @property
     def needs_echo(self) -> bool:
         """Whether an echo provider has to be started before serving."""
         return any(model.upstream.url == ECHO_URL for model in self.models)
+
+    def listening_as(self, old: Settings) -> Settings:
+        """The same, with all as in `old` that only a restart changes."""
+        server = attrs.evolve(
+            self.server,
+            host=old.server.host,
+            port=old.server.port,
+            path=old.server.path,
+            tls_cert=old.server.tls_cert,
+            tls_key=old.server.tls_key,
+            workers=old.server.workers,
+        )
+        return attrs.evolve(self, server=server)
 
     def with_echo(self, url: str) -> Settings:
         """The same, with the echo provider's models asked at `url`, a full endpoint.

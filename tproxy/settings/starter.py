@@ -14,6 +14,8 @@ from tproxy.settings.facts import PresetModel
 from tproxy.settings.presets import ECHO, Preset, presets
 from tproxy.settings.windows import UTC
 
+IN_MEMORY = "state: {backend: memory}\n"  # where no file of ours is to be left behind
+
 _OF_HTTP = attrs.fields_dict(schema.HttpClient)
 _HEAD = """\
 # A configuration of tproxy. `tproxy check --config FILE` checks it and

@@ -18,25 +18,13 @@ from cattrs.errors import (
     IterableValidationNote,
 )
 
-from tproxy.settings import schema
+from tproxy.settings import amounts, scalars, schema
 from tproxy.settings.report import Report, Where, near, printable
+from tproxy.settings.scalars import LATER, Hook, Mismatch
 
 T = TypeVar("T")
-_Hook = Callable[[Any, Any], Any]
 
-_LARGEST = (1 << 63) - 1
-LATER = "is part of the interface but not built yet in this version"
-
-
-@attrs.frozen
-class Mismatch(ValueError):
-    """A value that its field cannot hold."""
-
-    problem: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        return self.problem
+_MOST_DOLLARS = 9_000_000  # in billionths, what a double holds exactly
 
 
 def read(values: object, kind: type[T], where: Where, report: Report) -> T | None:
@@ -45,7 +33,7 @@ def read(values: object, kind: type[T], where: Where, report: Report) -> T | Non
     None where what is left is not enough to make one.
     """
     if not isinstance(values, dict):
-        report.fault(where, _expected("a mapping", values))
+        report.fault(where, scalars.expected("a mapping", values))
         return None
     fields = dict(values)
     while True:
@@ -101,22 +89,28 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(attrs.has, _class(converter))
     converter.register_structure_hook_factory(_made_of(tuple), _sequence(converter))
     converter.register_structure_hook_factory(_made_of(Mapping), _mapping(converter))
-    for kind, words in (
-        (str, "text"),
-        (int, "a whole number"),
-        (bool, "true or false"),
-    ):
-        converter.register_structure_hook(kind, _exactly(kind, words))
     no_limit = Mismatch("0 is a fault", "leave the key out for no limit")
     too_small = Mismatch("has to be above 0")
-    converter.register_structure_hook(schema.Count, _above_0(zero=no_limit))
-    converter.register_structure_hook(schema.Size, _above_0(zero=too_small))
-    converter.register_structure_hook(schema.One, _one)
-    converter.register_structure_hook(schema.Off, _off)
-    converter.register_structure_hook(schema.Seconds, _seconds(zero=False))
-    converter.register_structure_hook(schema.SecondsOrZero, _seconds(zero=True))
-    for word, choice in schema.WORDS.items():
-        converter.register_structure_hook(word, _word(choice))
+    seconds, dollars = "a number of seconds", "an amount in US dollars"
+    hooks: dict[Any, Hook] = {
+        str: scalars.exactly(str, "text"),
+        int: scalars.exactly(int, "a whole number"),
+        bool: scalars.exactly(bool, "true or false"),
+        schema.Count: scalars.above_0(zero=no_limit),
+        schema.Size: scalars.above_0(zero=too_small),
+        schema.Off: scalars.off,
+        schema.Seconds: scalars.number(seconds, zero=False),
+        schema.SecondsOrZero: scalars.number(seconds, zero=True),
+        schema.Dollars: scalars.number(dollars, zero=False, most=_MOST_DOLLARS),
+        schema.DollarsOrZero: scalars.number(dollars, zero=True, most=_MOST_DOLLARS),
+        schema.Duration: scalars.parsed("a duration such as 1s", amounts.interval),
+        schema.Part: scalars.parsed("a part such as 10%", amounts.part),
+        schema.Per: scalars.parsed("a span such as day or 5h", amounts.per),
+        **{word: scalars.word(choice) for word, choice in schema.WORDS.items()},
+    }
+    for kind, hook in hooks.items():
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook(schema.Names, _names(converter))
     return converter
 
 
@@ -124,13 +118,13 @@ def _made_of(origin: object) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is origin
 
 
-def _class(converter: cattrs.Converter) -> Callable[[Any], _Hook]:
-    def factory(kind: Any) -> _Hook:
-        inner: _Hook = cattrs.gen.make_dict_structure_fn(kind, converter)
+def _class(converter: cattrs.Converter) -> Callable[[Any], Hook]:
+    def factory(kind: Any) -> Hook:
+        inner: Hook = cattrs.gen.make_dict_structure_fn(kind, converter)
 
         def structure(value: Any, _: Any) -> Any:
             if not isinstance(value, dict):
-                raise Mismatch(_expected("a mapping", value))
+                raise Mismatch(scalars.expected("a mapping", value))
             return inner(value, kind)
 
         return structure
@@ -138,14 +132,14 @@ def _class(converter: cattrs.Converter) -> Callable[[Any], _Hook]:
     return factory
 
 
-def _sequence(converter: cattrs.Converter) -> Callable[[Any], _Hook]:
-    def factory(kind: Any) -> _Hook:
+def _sequence(converter: cattrs.Converter) -> Callable[[Any], Hook]:
+    def factory(kind: Any) -> Hook:
         item = get_args(kind)[0]
         hook = converter.get_structure_hook(item)
 
         def structure(value: Any, _: Any) -> Any:
             if not isinstance(value, list):
-                raise Mismatch(_expected("a list", value))
+                raise Mismatch(scalars.expected("a list", value))
             return tuple(each for _, each in _each(enumerate(value), hook, item, kind))
 
         return structure
@@ -153,14 +147,14 @@ def _sequence(converter: cattrs.Converter) -> Callable[[Any], _Hook]:
     return factory
 
 
-def _mapping(converter: cattrs.Converter) -> Callable[[Any], _Hook]:
-    def factory(kind: Any) -> _Hook:
+def _mapping(converter: cattrs.Converter) -> Callable[[Any], Hook]:
+    def factory(kind: Any) -> Hook:
         item = get_args(kind)[1]
         hook = converter.get_structure_hook(item)
 
         def structure(value: Any, _: Any) -> Any:
             if not isinstance(value, dict):
-                raise Mismatch(_expected("a mapping", value))
+                raise Mismatch(scalars.expected("a mapping", value))
             return dict(_each(value.items(), hook, item, kind))
 
         return structure
@@ -169,7 +163,7 @@ def _mapping(converter: cattrs.Converter) -> Callable[[Any], _Hook]:
 
 
 def _each(
-    values: Iterable[tuple[Any, Any]], hook: _Hook, item: Any, kind: Any
+    values: Iterable[tuple[Any, Any]], hook: Hook, item: Any, kind: Any
 ) -> list[tuple[Any, Any]]:
     """Structure all, then tell of all that failed."""
     done, errors = [], []
@@ -184,91 +178,12 @@ def _each(
     return done
 
 
-def _exactly(kind: type, words: str) -> _Hook:
-    def structure(value: Any, _: Any) -> Any:
-        if type(value) is not kind:
-            raise Mismatch(_expected(words, value), _quotation(kind, value))
-        return value
-
-    return structure
-
-
-def _quotation(kind: type, value: object) -> str:
-    """What to do about the quotation marks, if they are what is wrong."""
-    if kind is str and isinstance(value, (bool, int, float)):
-        return "put it in quotes"
-    if kind is int and isinstance(value, str) and value.isdecimal():
-        return "a plain decimal number, without quotes"
-    return ""
-
-
-def _above_0(*, zero: Mismatch) -> _Hook:
-    whole = _exactly(int, "a whole number")
+def _names(converter: cattrs.Converter) -> Hook:
+    several = converter.get_structure_hook(tuple[str, ...])
 
     def structure(value: Any, _: Any) -> Any:
-        number = whole(value, int)
-        if number == 0:
-            raise Mismatch(zero.problem, zero.hint)
-        if number < 0:
-            raise Mismatch("has to be above 0")
-        if number > _LARGEST:
-            raise Mismatch("is too large")
-        return number
+        if isinstance(value, list):
+            return several(value, tuple[str, ...])
+        return scalars.exactly(str, "a name, or a list of names")(value, str)
 
     return structure
-
-
-def _one(value: Any, _: Any) -> Any:
-    if _exactly(int, "a whole number")(value, int) < 1:
-        raise Mismatch("has to be 1")
-    if value > 1:
-        raise Mismatch(f"more than 1 {LATER}")
-    return value
-
-
-def _off(value: Any, _: Any) -> Any:
-    if _exactly(bool, "true or false")(value, bool):
-        raise Mismatch(f"true {LATER}")
-    return value
-
-
-def _seconds(*, zero: bool) -> _Hook:
-    def structure(value: Any, _: Any) -> float:
-        if type(value) not in (int, float):
-            hint = "without a unit, or quotes" if isinstance(value, str) else ""
-            raise Mismatch(_expected("a number of seconds", value), hint)
-        if value < 0 or (value == 0 and not zero):
-            raise Mismatch("cannot be below 0" if zero else "has to be above 0")
-        if value > _LARGEST:
-            raise Mismatch("is too large")
-        return float(value)
-
-    return structure
-
-
-def _word(choice: schema.Words) -> _Hook:
-    text = _exactly(str, "text")
-
-    def structure(value: Any, _: Any) -> Any:
-        word = text(value, str)
-        if word in choice.later:
-            raise Mismatch(f"'{word}' {LATER}")
-        if word not in choice.built:
-            known = (*choice.built, *choice.later)
-            hint = near(word, known) or f"known: {', '.join(known)}"
-            raise Mismatch(f"unknown word '{printable(word)}'", hint)
-        return word
-
-    return structure
-
-
-def _expected(words: str, value: object) -> str:
-    kinds: dict[type, str] = {
-        bool: "true or false",
-        dict: "a mapping",
-        float: "a number",
-        int: "a number",
-        list: "a list",
-        str: "text",
-    }
-    return f"expected {words}, got {kinds.get(type(value), 'nothing')}"

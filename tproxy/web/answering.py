@@ -12,6 +12,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
 from tproxy.core import openai
+from tproxy.core.budget import Unit
 from tproxy.core.errors import Draining
 from tproxy.core.model import Client
 from tproxy.core.request import Request
@@ -21,6 +22,7 @@ from tproxy.web.base import BaseHandler
 # Clients name their fields, and may name them as no header can.
 _FIELD = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII).fullmatch
 _MOST_FIELDS = 20
+_COUNTED = {Unit.REQUESTS: "Requests", Unit.TOKENS: "Tokens"}
 # In seconds: of OpenAI's libraries for Python and for JavaScript, and in common use.
 _PATIENCE = ("X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout")
 _ON_THE_WAY = 1.0  # seconds between its clock and ours
@@ -96,12 +98,12 @@ class AnsweringHandler(BaseHandler):
         self.put("X-Tproxy-Reason", answer.reason)
         if answer.dropped:
             self.put("X-Tproxy-Dropped", _named(answer.dropped))
-        if answer.room is not None:
-            room = answer.room
-            self.put("X-Ratelimit-Limit-Requests", str(room.limit))
-            self.put("X-Ratelimit-Remaining-Requests", str(room.remaining))
-            reset = openai.duration(room.resets_in)
-            self.put("X-Ratelimit-Reset-Requests", reset)
+        for room in answer.rooms:
+            what = _COUNTED.get(room.unit)
+            if what is not None:
+                self.put(f"X-Ratelimit-Limit-{what}", str(room.limit))
+                self.put(f"X-Ratelimit-Remaining-{what}", str(room.left))
+                self.put(f"X-Ratelimit-Reset-{what}", openai.duration(room.resets_in))
         if answer.begun.whole is None:
             self.set_header("X-Accel-Buffering", "no")
 

@@ -11,8 +11,9 @@ import attrs
 
 from tproxy.core.catalog import Catalog
 from tproxy.core.events import Observer
+from tproxy.core.leases import QuotaStore
 from tproxy.core.model import Client
-from tproxy.core.state import Breakers, Clock, QuotaStore
+from tproxy.core.state import Breakers, Clock
 from tproxy.relay.relay import Relay
 
 

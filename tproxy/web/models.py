@@ -33,7 +33,7 @@ class _Listing(BaseHandler):
 
     async def _free(self, models: Sequence[Model]) -> frozenset[str]:
         """Names of those that could take a request now."""
-        waits = await self.context.quotas.waits([m.pools for m in models])
+        waits = await self.context.quotas.waits([m.budgets for m in models])
         rests = await self.context.breakers.resting([m.name for m in models])
         return frozenset(
             model.name

@@ -1,0 +1,173 @@
+"""What a request takes from quotas, whose they are, and what a client hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.dialect import completion
+from tests.fakes import Gate, Script, Silence, in_no_time
+from tests.relay.rig import ANYBODY, JSON, Rig, model, request, says, tells
+from tests.values import per
+from tproxy.core.budget import Budget, Cost, Limit, Unit
+from tproxy.core.chat import ChatRequest
+from tproxy.core.leases import HEARTBEAT_SECONDS, STORE, Denial
+from tproxy.core.model import Client, Model, Price
+from tproxy.core.upstream import Usage
+from tproxy.core.windows import DAY, MINUTE, Window
+from tproxy.relay.cost import Answers, Purse
+from tproxy.state.memory_quotas import MemoryQuotas
+
+TOKENS = Limit(Unit.TOKENS, 1_000, Window(MINUTE))
+DOLLAR = Limit(Unit.SPEND, 1_000_000_000, Window(DAY))
+
+
+def counted(*limits: Limit, **changes: Any) -> Model:
+    return attrs.evolve(model("a"), budgets=(Budget("own", limits),), **changes)
+
+
+def caller(*limits: Limit) -> Client:
+    return attrs.evolve(ANYBODY, budgets=(Budget("client/c", limits),))
+
+
+def asks(**fields: object) -> ChatRequest:
+    said = {"messages": [{"role": "user", "content": "x" * 400}], "model": "a"}
+    return ChatRequest.parse(json.dumps({**said, **fields}).encode())
+
+
+def test_tokens_are_estimated_and_then_counted() -> None:
+    """100 for the prompt, and what is wanted back; 7 were used in the end."""
+    rig = Rig({"a": tells("Hello")}, models=(counted(TOKENS),))
+
+    in_no_time(rig.asking(asks(max_tokens=50)))
+
+    assert [lease.cost for lease in rig.quotas.reserved] == [Cost(1, 150)]
+    assert rig.quotas.costs == [Cost(1, 7)]
+
+
+def test_where_nobody_counts_tokens_nothing_is_estimated() -> None:
+    rig = Rig({"a": tells("Hello")}, models=(counted(per(MINUTE, 5)),))
+
+    in_no_time(rig.asking(asks(max_tokens=50)))
+
+    assert [lease.cost for lease in rig.quotas.reserved] == [Cost()]
+
+
+def test_an_answer_without_usage_costs_what_was_expected() -> None:
+    bare = completion("Hello").replace(b'"usage"', b'"other"')
+    rig = Rig({"a": Script([bare], headers=JSON)}, models=(counted(TOKENS),))
+
+    in_no_time(rig.asking(asks(max_tokens=50)))
+
+    assert rig.quotas.costs == [None]
+
+
+def test_what_answers_have_lately_needed_is_expected_next() -> None:
+    answers, chatty = Answers(), counted(TOKENS)
+    assert answers.expected(asks(), chatty) == 512
+
+    for _ in range(30):
+        answers.learn(chatty, Usage(10, 90))
+    answers.learn(chatty, None)
+
+    assert answers.expected(asks(), chatty) == 90
+    assert answers.expected(asks(max_tokens=5), chatty) == 5
+    assert answers.expected(asks(), attrs.evolve(chatty, max_output_tokens=40)) == 40
+    assert answers.expected(asks(), model("b")) == 512
+
+
+def test_money_is_counted_in_billionths_of_a_dollar() -> None:
+    priced = counted(price=Price(input=2.0, cached_input=1.0, output=10.0))
+    purse = Purse.of(priced, caller(DOLLAR))
+
+    assert purse.cost(100, 50) == Cost(1, 150, 700_000)
+    assert purse.actual(Usage(100, 50)) == Cost(1, 150, 700_000)
+    assert purse.actual(Usage(0, 0)) is None
+    assert Purse.of(priced, ANYBODY).cost(100, 50) == Cost()
+
+
+def test_more_tokens_than_a_quota_ever_allows_are_too_many() -> None:
+    rig = Rig({"a": tells("Never")}, models=(counted(TOKENS),))
+    rig.real_quotas = MemoryQuotas(rig.clock)
+
+    seen = in_no_time(rig.asking(asks(max_tokens=5_000)))
+
+    assert seen.told == (400, "context_length_exceeded")
+    assert rig.asked == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_callers_own_limit_is_told_as_that(stream: bool) -> None:
+    answer = says("Hello") if stream else tells("Hello")
+    rig = Rig({"a": answer, "b": answer})
+    rig.real_quotas = MemoryQuotas(rig.clock)
+    limited = caller(per(MINUTE, 1))
+
+    async def test() -> None:
+        assert (await rig.asking(request(stream=stream), limited)).error is None
+        await asyncio.sleep(20.0)
+        seen = await rig.asking(request(stream=stream), limited)
+        assert seen.told == (429, "rate_limit_exceeded")
+        assert seen.retry_after == pytest.approx(40.0)
+        assert (await rig.asking(request(stream=stream))).error is None  # another's
+
+    in_no_time(test())
+    assert len(rig.asked) == 2
+
+
+def test_a_model_that_is_spent_is_not_blamed_on_the_caller() -> None:
+    rig = Rig({"a": tells("Hello")}, models=(counted(per(MINUTE, 1)),))
+    rig.real_quotas = MemoryQuotas(rig.clock)
+
+    async def test() -> None:
+        limited = caller(per(MINUTE, 9))
+        assert (await rig.asking(request("a"), limited)).error is None
+        seen = await rig.asking(request("a"), limited)
+        assert seen.told == (429, "quota_exhausted")
+
+    in_no_time(test())
+
+
+def test_what_cannot_be_counted_is_not_asked() -> None:
+    class Away(MemoryQuotas):
+        async def reserve(self, *_: object, **__: object) -> Denial:
+            return Denial("", STORE, 1.5)
+
+    rig = Rig({"a": tells("Never")})
+    rig.real_quotas = Away(rig.clock)
+
+    seen = rig.ask("a")
+
+    assert seen.told == (503, "no_candidate")
+    assert seen.retry_after == 1.5
+    assert rig.asked == []
+
+
+def test_quotas_hear_that_the_provider_answers() -> None:
+    rig = Rig({"a": tells("Hello")})
+
+    rig.ask("a")
+
+    assert rig.quotas.answering == ["quota of a"]
+
+
+def test_what_is_under_way_is_kept_from_expiring() -> None:
+    rig = Rig({"a": Silence()}, gate=Gate("transport.open"))
+
+    async def test() -> None:
+        beating = asyncio.create_task(rig.leases.keep(rig.quotas))
+        serving = asyncio.create_task(rig.asking(request("a")))
+        await rig.gate.reached.wait()
+        await asyncio.sleep(2.5 * HEARTBEAT_SECONDS)
+        serving.cancel()
+        await asyncio.wait((serving,))
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        beating.cancel()
+        await asyncio.wait((beating,))
+
+    in_no_time(test())
+    assert [len(ids) for ids in rig.quotas.extended] == [1, 1, 0]

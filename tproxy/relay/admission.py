@@ -1,0 +1,147 @@
+"""Who may ask a model now: quotas, throttles and breakers, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+
+import attrs
+
+from tproxy.core import failures
+from tproxy.core.budget import ONE, Cost
+from tproxy.core.errors import UpstreamFailed
+from tproxy.core.leases import CONCURRENCY, STORE, Denial, Lease
+from tproxy.core.model import Client, Model, Throttle
+from tproxy.core.request import Request
+from tproxy.core.selection import Candidate, Exclusion, Why
+from tproxy.relay.attempt import Ports
+from tproxy.relay.cost import Purse
+from tproxy.relay.queues import Full, Queues
+
+_LOOK_AGAIN = 0.05  # seconds; nobody tells when another process has made room
+
+
+@attrs.frozen(eq=False)
+class Admitted:
+    """A request that may go out, and what it has taken."""
+
+    lease: Lease
+    purse: Purse
+
+
+@attrs.define(eq=False)
+class Admission:
+    """Lets requests through, one by one. One for a process, whatever it serves by.
+
+    `processes` share what a throttle allows a second; what may be under way at once
+    they count together.
+    """
+
+    ports: Ports
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    processes: int = 1
+    queues: Queues = attrs.field(factory=Queues)
+    starts: dict[str, float] = attrs.field(
+        factory=dict
+    )  # by throttle: when the next may
+    _purses: dict[tuple[str, str], tuple[Model, Client, Purse]] = attrs.field(
+        factory=dict, init=False
+    )
+
+    def is_busy(self, model: Model) -> bool:
+        """Whether one would have to queue for it now."""
+        throttle = model.throttle
+        if throttle is None:
+            return False
+        start = self.starts.get(throttle.name, 0.0)
+        return self.queues.busy(throttle.name) or self.ports.clock.steady() < start
+
+    async def admit(
+        self,
+        candidate: Candidate,
+        request: Request,
+        client: Client,
+        failed: Mapping[str, UpstreamFailed],
+        deadline: float,
+    ) -> Admitted | Exclusion | None:
+        """Take what it costs to ask a candidate, or say why it is passed over.
+
+        None: it is not to be asked again, for the reason that it has failed for.
+        """
+        model = candidate.model
+        before = failed.get(model.name)
+        if failed and not candidate.resting_for:
+            [rest] = await self.ports.breakers.resting([model.name])
+            if rest:
+                resting = Exclusion(model, Why.RESTING, "", wait=rest)
+                return resting if before is None else None
+        purse = self._purse(model, client)
+        cost = self._cost(request, model, purse)
+        if model.throttle is None:
+            taken = await self.ports.quotas.reserve(purse.budgets, cost)
+        else:
+            taken = await self._in_turn(model.throttle, client, purse, cost, deadline)
+        if isinstance(taken, Lease):
+            return Admitted(taken, purse)
+        if before is not None and before.failure is failures.RATE_LIMIT:
+            return None
+        return _denied(model, purse, taken)
+
+    async def _in_turn(
+        self,
+        throttle: Throttle,
+        client: Client,
+        purse: Purse,
+        cost: Cost,
+        deadline: float,
+    ) -> Lease | Denial:
+        """Reserve as the throttle allows, for as long as one may queue for that."""
+        clock = self.ports.clock
+        until = min(clock.steady() + throttle.queue_seconds, deadline)
+        busy = Denial(throttle.name, CONCURRENCY, 1.0)
+        try:
+            left = until - clock.steady()
+            async with self.queues.turn(throttle.name, client.priority, left):
+                while (now := clock.steady()) < until:
+                    start = self.starts.get(throttle.name, 0.0)
+                    if now < start:
+                        await self.sleep(min(start, until) - now)
+                        continue
+                    taken = await self.ports.quotas.reserve(purse.budgets, cost)
+                    if isinstance(taken, Lease):
+                        apart = throttle.min_interval * self.processes
+                        self.starts[throttle.name] = clock.steady() + apart
+                        return taken
+                    if taken.budget != purse.throttle:
+                        return taken
+                    await self.sleep(_LOOK_AGAIN)
+        except (TimeoutError, Full):
+            pass
+        return busy
+
+    def _purse(self, model: Model, client: Client) -> Purse:
+        key = (model.name, client.name)
+        known = self._purses.get(key)
+        if known is None or known[0] is not model or known[1] is not client:
+            known = self._purses[key] = model, client, Purse.of(model, client)
+        return known[2]
+
+    def _cost(self, request: Request, model: Model, purse: Purse) -> Cost:
+        """Estimated, from the length of the request and what is wanted back."""
+        if not purse.by_tokens and purse.price is None:
+            return ONE
+        expected = self.ports.answers.expected(request, model)
+        return purse.cost(request.prompt_tokens, expected)
+
+
+def _denied(model: Model, purse: Purse, denial: Denial) -> Exclusion:
+    """Why a model is passed over that a quota keeps from being asked."""
+    if denial.limit == STORE:
+        return Exclusion(model, Why.UNCOUNTED, "", denial.wait)
+    if denial.wait == math.inf:
+        return Exclusion(model, Why.TOO_LONG, f"more than its {denial.limit} allow")
+    if denial.limit == CONCURRENCY and denial.budget not in purse.own:
+        return Exclusion(model, Why.BUSY, "", denial.wait)
+    why = Why.OWN_LIMIT if denial.budget in purse.own else Why.QUOTA
+    return Exclusion(model, why, "", denial.wait)

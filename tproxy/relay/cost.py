@@ -1,0 +1,85 @@
+"""What a request takes from quotas: an estimate before, the truth after."""
+
+from __future__ import annotations
+
+import attrs
+
+from tproxy.core.budget import ONE, Budget, Cost, Unit
+from tproxy.core.model import Client, Model, Price, Throttle
+from tproxy.core.request import Request
+from tproxy.core.upstream import Usage
+
+_FIRST_GUESS = 512  # tokens of an answer, of a model that has not answered yet
+_WEIGHT = 0.2  # of the newest answer, in what answers have lately needed
+
+
+@attrs.frozen
+class Purse:
+    """All that a client's request to one model takes from."""
+
+    budgets: tuple[Budget, ...]
+    by_tokens: bool
+    price: Price | None
+    own: frozenset[str]  # names of the client's among them
+    throttle: str | None  # the name of the one that bounds what is under way
+
+    @classmethod
+    def of(cls, model: Model, client: Client) -> Purse:
+        throttle = _concurrency(model.throttle)
+        budgets = (*model.budgets, *throttle, *client.budgets)
+        units = {limit.unit for budget in budgets for limit in budget.limits}
+        return cls(
+            budgets,
+            Unit.TOKENS in units,
+            model.price if Unit.SPEND in units else None,
+            frozenset(budget.name for budget in client.budgets),
+            throttle[0].name if throttle else None,
+        )
+
+    def cost(self, prompt: int, completion: int) -> Cost:
+        """Of so many tokens, as far as anybody counts them."""
+        if not self.by_tokens and self.price is None:
+            return ONE
+        return Cost(1, prompt + completion, _spend(self.price, prompt, completion))
+
+    def actual(self, usage: Usage | None) -> Cost | None:
+        """What was used; None where nobody said."""
+        if usage is None or not (usage.prompt or usage.completion):
+            return None
+        return self.cost(usage.prompt, usage.completion)
+
+
+@attrs.define(eq=False)
+class Answers:
+    """How long a model's answers have lately been, in tokens."""
+
+    _lately: dict[str, float] = attrs.field(factory=dict, init=False)
+
+    def expected(self, request: Request, model: Model) -> int:
+        """The most that the client wants, or else what is usual."""
+        if request.output_tokens is not None:
+            return request.output_tokens
+        usual = round(self._lately.get(model.name, _FIRST_GUESS))
+        most = model.max_output_tokens
+        return usual if most is None else min(usual, most)
+
+    def learn(self, model: Model, usage: Usage | None) -> None:
+        if usage is not None and usage.completion:
+            before = self._lately.get(model.name, usage.completion)
+            after = before + _WEIGHT * (usage.completion - before)
+            self._lately[model.name] = after
+
+
+def _concurrency(throttle: Throttle | None) -> tuple[Budget, ...]:
+    """What may be under way, as a budget: so it holds for all processes together."""
+    if throttle is None or throttle.max_concurrent is None:
+        return ()
+    name = f"throttle/{throttle.name}"
+    return (Budget(name, max_concurrent=throttle.max_concurrent),)
+
+
+def _spend(price: Price | None, prompt: int, completion: int) -> int:
+    """Billionths of a dollar; a price is in dollars per million tokens."""
+    if price is None:
+        return 0
+    return round((prompt * price.input + completion * price.output) * 1_000)
