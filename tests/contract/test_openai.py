@@ -199,7 +199,8 @@ def test_an_error_has_four_members() -> None:
             check_error(body)
 
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG = base64.b64encode(SIGNATURE).decode()
 
 
 def images(*data: object, **more: object) -> bytes:
@@ -208,9 +209,13 @@ def images(*data: object, **more: object) -> bytes:
 
 def test_images_are_bytes_or_urls() -> None:
     url = "https://a.test/b.png"
-    both = images({"b64_json": PNG}, {"url": url, "revised_prompt": "a"}, size="1x1")
+    embedded = f"data:image/png;base64,{PNG}"
+    all_ways = images(
+        {"b64_json": PNG}, {"url": url, "revised_prompt": "a"}, {"url": embedded},
+        size="1x1",
+    )  # fmt: skip
 
-    assert check_images(both) == [b"\x89PNG\r\n\x1a\n", url]
+    assert check_images(all_ways) == [SIGNATURE, url, SIGNATURE]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +227,8 @@ def test_images_are_bytes_or_urls() -> None:
         images({"b64_json": "AAAA"}),
         images({"b64_json": "%%%"}),
         images({"url": "file:///etc/passwd"}),
+        images({"url": "data:image/png;base64,AAAA"}),
+        images({"url": f"data:text/html;base64,{PNG}"}),
         images({"b64_json": PNG, "seed": 1}),
     ],
 )

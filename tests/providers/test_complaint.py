@@ -260,6 +260,7 @@ BODIES = [
     Body("gigachat", 402, failures.BILLING, {"status": 402, "message": "Payment Required"}),
     Body("gigachat", 404, failures.MISSING, {"status": 404, "message": "No such model"}),
     Body("gigachat", 422, failures.REJECTED, {"status": 422, "message": "Invalid params: system not first"}),
+    Body("gigachat", 422, failures.TOO_LONG, {"status": 422, "message": "Invalid params: context too long"}),
     Body("gigachat", 429, failures.RATE_LIMIT, {"status": 429, "message": "Too many requests"}),
     Body("xai", 400, failures.AUTH, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***yz. You can obtain an API key from https://console.x.ai."}),
     Body("xai", 429, failures.BILLING, {"code": "Some resource has been exhausted", "error": "Your team has either used all available credits or reached its monthly spending limit."}),

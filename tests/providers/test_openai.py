@@ -104,6 +104,7 @@ def test_an_answer_that_is_not_streamed_is_asked_for_as_json() -> None:
         HELLO + STOP + DONE[:-2],
         HELLO + STOP[:-2],
         HELLO + STOP + b"data: [DONE] \n",
+        HELLO + STOP + b": ping\n: pin",
         HELLO + STOP + b"data:[DONE]\n\n",
         HELLO + b"data:[DONE]\n\n",
         HELLO + STOP + DONE + b"\n\n\n",
@@ -226,6 +227,7 @@ def error(said: object = "overloaded", **beside: Any) -> bytes:
             event(choices=[{"delta": {"content": "x"}}, {"error": {"code": 503}}]),
             failures.OVERLOADED,
         ),
+        (event(choices=[{}], x_groq={"id": "r", "error": "m"}), failures.SERVER),
         (choice("error"), failures.SERVER),
         (choice("network_error"), failures.SERVER),
         (choice("insufficient_system_resource"), failures.OVERLOADED),
@@ -268,7 +270,9 @@ def test_what_follows_an_error_is_not_read() -> None:
         (HELLO + HELLO[:20], failures.EARLY_END),
         (HELLO + STOP[:-10], failures.EARLY_END),
         (HELLO + choice(""), failures.EARLY_END),
-        (HELLO + STOP + HELLO[:20], failures.EARLY_END),
+        *((HELLO + STOP + HELLO[:end], failures.EARLY_END) for end in range(1, 20)),
+        (HELLO + STOP + b"event: message\nda", failures.EARLY_END),
+        (HELLO + STOP + b"\r\nid: 1\r\n", failures.EARLY_END),
         (b"Bad Gateway", failures.EARLY_END),
         (DONE, failures.EMPTY),
         (STOP + DONE, failures.EMPTY),
@@ -281,6 +285,11 @@ def test_what_follows_an_error_is_not_read() -> None:
 def test_an_end_without_an_answer_is_a_failure(stream: bytes, failure: Failure) -> None:
     assert sliced(stream).failure is failure
     assert stream.startswith(sliced(stream).handed_on)
+
+
+def test_half_an_event_at_the_end_is_not_handed_on() -> None:
+    for end in range(1, len(HELLO) - 2):
+        assert sliced(HELLO + STOP + HELLO[:end]).handed_on == HELLO + STOP
 
 
 def test_an_endless_event_is_given_up() -> None:

@@ -27,3 +27,9 @@ def test_a_module_that_is_no_dialect_is_none() -> None:
 def test_a_dialect_that_nobody_has_is_none() -> None:
     with pytest.raises(LookupError):
         dialect("klingon")
+
+
+def test_images_take_a_request_each_where_nobody_can_be_asked_for_several() -> None:
+    singly = {name for name in dialects() if dialect(name).draws_singly}
+
+    assert singly == {"cloudflare", "gigachat", "huggingface"}

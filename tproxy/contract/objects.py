@@ -27,7 +27,9 @@ SILENT_FINISHES: Final = ("length", "content_filter")  # after which nothing is 
 # The interface, "Fidelity": thoughts, what a provider wants back, and its citations.
 # Pictures in an answer have the form that OpenRouter gave them.
 EXTRA = {"extra_content": mapping(mapping(anything))}
-_PICTURE = record({"type": word("image_url"), "image_url": record({"url": filled})})
+_PICTURE = record(
+    {"type": word("image_url"), "image_url": record({"url": filled})}, {"index": whole}
+)
 _EXTENSIONS = {
     "reasoning_content": filled,
     "citations": array(anything, 1),
@@ -35,6 +37,7 @@ _EXTENSIONS = {
     **EXTRA,
 }
 
+_AUDIO = {"audio": nullable(mapping(anything))}
 _COUNTS = (
     "cached_tokens",
     "cache_write_tokens",
@@ -63,7 +66,7 @@ _MESSAGE = record(
         "tool_calls": array(_CALL, 1),
         "function_call": nullable(_FUNCTION),
         "annotations": array(anything),
-        "audio": nullable(mapping(anything)),
+        **_AUDIO,
         **_EXTENSIONS,
     },
 )
@@ -107,6 +110,7 @@ _DELTA = record(
         "content": nullable(text),
         "refusal": nullable(text),
         "tool_calls": array(_CALL_DELTA, 1),
+        **_AUDIO,
         **_EXTENSIONS,
     },
 )

@@ -14,6 +14,7 @@ import base64
 import binascii
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +24,10 @@ import attrs
 from tproxy.contract import objects
 from tproxy.contract.shape import Violation, require
 from tproxy.contract.spoken import Spoken
+from tproxy.core import pictures
 
 DONE = b"data: [DONE]\n\n"
-_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+_DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII).match
 
 
 @attrs.frozen
@@ -121,13 +123,9 @@ def check_images(body: bytes) -> list[bytes | str]:
         exactly = ("url" in one) != ("b64_json" in one)
         require(exactly, path, "has not exactly one of url and b64_json")
         if "url" in one:
-            fits = one["url"].startswith(("https://", "http://"))
-            require(fits, f"{path}.url", "is no URL")
-            made.append(one["url"])
+            made.append(_linked(one["url"], f"{path}.url"))
         else:
-            data = _base64(one["b64_json"], f"{path}.b64_json")
-            require(data.startswith(_PICTURES), f"{path}.b64_json", "is no picture")
-            made.append(data)
+            made.append(_picture(one["b64_json"], f"{path}.b64_json"))
     return made
 
 
@@ -197,6 +195,21 @@ def _object(body: bytes, path: str = "body") -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _linked(url: str, path: str) -> bytes | str:
+    """What a URL leads to: with `data:` it is the picture itself."""
+    embedded = _DATA_URL(url)
+    if embedded is not None:
+        return _picture(url[embedded.end() :], path)
+    require(url.startswith(("https://", "http://")), path, "is no URL")
+    return url
+
+
+def _picture(text: str, path: str) -> bytes:
+    data = _base64(text, path)
+    require(pictures.sniff(data), path, "is no picture")
+    return data
 
 
 def _base64(text: str, path: str) -> bytes:

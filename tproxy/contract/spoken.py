@@ -65,7 +65,7 @@ class Spoken:
         self.text += delta.get("content") or ""
         self.reasoning += delta.get("reasoning_content", "")
         self.refusal += delta.get("refusal") or ""
-        self._more = self._more or "images" in delta
+        self._more = self._more or bool(delta.keys() & {"audio", "images"})
         for place, call in enumerate(delta.get("tool_calls", ())):
             self._take_call(call, f"{path}.tool_calls[{place}]")
 

@@ -81,7 +81,7 @@ _RULES = (
     _rule(
         failures.TOO_LONG,
         (400, 403, 413, 422, _IN_200),
-        r"context[ _](?:length|window)|too_many_tokens|tokens_limit_reached"
+        r"context[ _](?:length|window|too long)|too_many_tokens|tokens_limit_reached"
         r"|string_above_max_length|reduce the length"
         r"|(?:prompt|input|request|message|body)s?(?: is| are)? too (?:long|large)"
         r"|too many (?:input )?tokens|token limit (?:reached|exceeded)"

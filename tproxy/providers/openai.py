@@ -26,7 +26,9 @@ from tproxy.core.upstream import (
     UpstreamRequest,
     Usage,
 )
+from tproxy.core.wishes import includes_usage
 from tproxy.providers import complaint
+from tproxy.providers.said import parsed, stream_kind
 from tproxy.providers.shaped.embeddings import Embeddings
 from tproxy.providers.shaped.images import Images
 from tproxy.providers.unstreamed import Unstreamed
@@ -56,6 +58,8 @@ class OpenAI:
 
     def build_request(self, chat: ChatRequest, model: Model) -> UpstreamRequest:
         accept = "text/event-stream" if chat.stream else "application/json"
+        if _is_ours_to_count(chat, model):
+            chat = chat.wanting_usage()
         return UpstreamRequest(
             method="POST",
             url=model.upstream.url,
@@ -74,7 +78,7 @@ class OpenAI:
         # for reading only.
         if not body.strip():
             raise UpstreamFailed.of(model.name, failures.EMPTY, "no body")
-        said = _parsed(body)
+        said = parsed(body)
         if _is_error(said):
             raise complaint.read(None, head.headers, body, model)
         if not isinstance(said, dict):
@@ -98,16 +102,12 @@ class OpenAI:
     def stream_reader(
         self, head: UpstreamHead, chat: ChatRequest, model: Model
     ) -> StreamReader:
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind.endswith("json"):
+        if stream_kind(head, model).endswith("json"):
             # An error in disguise, as a rule; or all of the answer at once.
             parse = partial(self.parse_response, head, chat=chat, model=model)
             return Unstreamed(parse, chat, model)
-        if kind in ("text/html", "application/xml"):
-            raise UpstreamFailed.of(
-                model.name, failures.MALFORMED, f"a stream of type {kind}"
-            )
-        return PassThrough(model, head.headers)
+        hides_usage = _is_ours_to_count(chat, model)
+        return PassThrough(model, head.headers, hides_usage)
 
 
 @attrs.define
@@ -120,10 +120,12 @@ class PassThrough:
 
     _model: Model
     _headers: Mapping[str, str] = attrs.field(factory=dict)
+    _hides_usage: bool = False  # which the client has not asked for
     begun: bool = attrs.field(default=False, init=False)
     failure: UpstreamFailed | None = attrs.field(default=None, init=False)
     usage: Usage | None = attrs.field(default=None, init=False)
     _cutter: sse.Cutter = attrs.field(factory=sse.Cutter, init=False)
+    _is_usage: bool = attrs.field(default=False, init=False)  # of the event at hand
     _ended: bool = attrs.field(default=False, init=False)  # [DONE] or a finish reason
 
     def feed(self, data: bytes) -> bytes:
@@ -165,6 +167,8 @@ class PassThrough:
                 self.failure = self._fault(raw, last=last)
                 if self.failure is not None:
                     break
+                if self._is_usage and self._hides_usage:
+                    continue
             ready.append(raw)
         return b"".join(ready)
 
@@ -172,15 +176,24 @@ class PassThrough:
         """Note what an event says; return what is wrong with it."""
         event = sse.read(raw)
         data = event.data
+        self._is_usage = False
         if data is None and raw.lstrip().startswith((b"{", b"[")):
             data = raw  # an error's body where an event was due
         if data is None:
+            if last and not _is_comment(raw):
+                return UpstreamFailed.of(
+                    self._model.name, failures.EARLY_END, "half an event"
+                )
             return None
         if data.strip() == b"[DONE]":
             self._ended = True
             return None
-        said = _parsed(data)
-        self.usage = _usage(said) or self.usage
+        said = parsed(data)
+        usage = _usage(said)
+        self.usage = usage or self.usage
+        self._is_usage = usage is not None and not (
+            isinstance(said, dict) and _choices(said)
+        )
         if event.name == b"error" or _is_error(said):
             return complaint.read(None, self._headers, data, self._model)
         if not isinstance(said, dict):
@@ -198,17 +211,20 @@ class PassThrough:
         return None
 
 
+def _is_ours_to_count(chat: ChatRequest, model: Model) -> bool:
+    """Whether we need to hear of a usage that the client has not asked for."""
+    told = includes_usage(chat.document.values)
+    return chat.stream and model.counts_tokens and not told
+
+
 def _is_plain(raw: bytes) -> bool:
     """Whether an event is a chunk like most, that needs no parsing."""
     return _CHUNK(raw) is not None and b'"choices"' in raw and _NOTABLE(raw) is None
 
 
-def _parsed(data: bytes) -> object:
-    """The JSON value in a body or an event; None where there is none."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+def _is_comment(raw: bytes) -> bool:
+    """Whether there is nothing but comments, or nothing at all."""
+    return all(line.startswith(b":") for line in raw.splitlines() if line)
 
 
 def _is_error(said: object) -> bool:
@@ -216,6 +232,9 @@ def _is_error(said: object) -> bool:
     if not isinstance(said, dict):
         return isinstance(said, list)
     if said.get("error") or said.get("object") == "error":
+        return True
+    groq = said.get("x_groq")
+    if isinstance(groq, dict) and groq.get("error"):  # why a stream stops early
         return True
     return "choices" not in said and any(
         said.get(name) for name in ("detail", "message", "msg", "errors")

@@ -103,6 +103,27 @@ def test_text_and_calls_are_told_as_they_come() -> None:
     assert read.usage == Usage(5, 7)
 
 
+@pytest.mark.parametrize("given", [{}, {"input": {}}, {"input": None}])
+def test_a_call_without_arguments_has_none(given: Any) -> None:
+    call = {"type": "tool_use", "id": "c1", "name": "f", **given}
+
+    whole = json.loads(answered([call], "tool_use").output)
+    read = fed(START, *block(0, call), *end("tool_use"))
+
+    [told] = whole["choices"][0]["message"]["tool_calls"]
+    assert told["function"]["arguments"] == "{}"
+    [spoken] = openai.check_stream(read.output).choices
+    assert [call.arguments for call in spoken.calls] == ["{}"]
+
+
+def test_calls_without_end_are_given_up() -> None:
+    calls = [{**CALL, "id": f"c{place}"} for place in range(1_025)]
+    events = [event for call in calls for event in block(0, call)]
+
+    assert fed(START, *events[:-2], *end("tool_use")).verdict == ""
+    assert fed(START, *events, *end("tool_use")).verdict == "malformed"
+
+
 def test_later_figures_of_usage_take_the_place_of_earlier_ones() -> None:
     figures = {"input_tokens": 3, "cache_creation_input_tokens": 10}
     figures |= {"cache_read_input_tokens": 100, "output_tokens": 9}

@@ -29,6 +29,19 @@ def test_the_endpoint_is_found_from_a_base_or_itself(url: str) -> None:
     assert build(of=model(url=url)).url == f"{BASE}/messages"
 
 
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https://api.anthropic.test",
+        "https://api.anthropic.test/",
+        "https://gateway.test/v1/ACCOUNT/GATEWAY/anthropic",
+        "https://api.test/api/anthropic/",
+    ],
+)
+def test_a_base_without_a_version_gets_one(base: str) -> None:
+    assert build(of=model(url=base)).url == f"{base.rstrip('/')}/v1/messages"
+
+
 def test_a_query_stays() -> None:
     request = build(of=model(url=f"{BASE}/messages?beta=true"))
 

@@ -58,6 +58,35 @@ def test_neighbours_of_one_side_are_one_turn() -> None:
     ]
 
 
+@pytest.mark.parametrize("empty", ["", " \n", None, [], [text("")]])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], []),
+        ([], [{"role": "assistant", "content": "Hi"}]),
+        ([*HELLO, {"role": "assistant", "content": "Hi"}], []),
+    ],
+    ids=["alone", "first", "last"],
+)
+def test_a_turn_that_says_nothing_is_not_left_out(
+    empty: object, before: list[object], after: list[object]
+) -> None:
+    with pytest.raises(UpstreamFailed) as caught:
+        body([*before, {"role": "user", "content": empty}, *after])
+
+    assert caught.value.failure.name == "unsupported"
+    assert caught.value.param == f"messages[{len(before)}].content"
+
+
+def test_silence_beside_something_said_is_nothing() -> None:
+    silence = {"role": "user", "content": ""}
+
+    assert body([*HELLO, silence])["messages"] == body(HELLO)["messages"]
+    with pytest.raises(UpstreamFailed) as caught:
+        body([{"role": "assistant", "content": ""}])
+    assert caught.value.param == "messages[0].content"
+
+
 def test_results_of_one_turn_come_together_and_first() -> None:
     said = body(
         [

@@ -109,6 +109,24 @@ def test_a_call_keeps_its_id_and_may_have_no_arguments() -> None:
     assert call["function"]["arguments"] == "{}"
 
 
+def test_no_two_calls_have_one_id() -> None:
+    ids = ["a", "a", None, "call_0_1", "call_0_1"]
+    calls = [{"id": id, "name": "f", "arguments": {}} for id in ids]
+
+    told = message({"tool_calls": calls})["tool_calls"]
+
+    assert told[0]["id"] == "a"
+    assert len({call["id"] for call in told}) == 5
+
+
+def test_arguments_may_be_cut_short_with_the_answer() -> None:
+    calls = [{"name": "f", "arguments": '{"a'}]
+
+    [choice] = answer(envelope(whole("length", tool_calls=calls)))["choices"]
+
+    assert choice["finish_reason"] == "length"
+
+
 @pytest.mark.parametrize(
     ("result", "asked", "finish"),
     [
@@ -143,6 +161,10 @@ def test_the_end_is_told_or_found_out(
         (envelope({"response": None, "tool_calls": []}), failures.EMPTY),
         (envelope(whole(content="")), failures.EMPTY),
         (envelope(whole("error", content="half")), failures.SERVER),
+        (envelope({"tool_calls": [{"name": "f", "arguments": "not JSON"}]}),
+         failures.MODEL_FAULT),
+        (envelope({"tool_calls": [{"name": "f", "arguments": [1]}]}),
+         failures.MODEL_FAULT),
         (
             envelope(None, success=False, errors=[{"code": 10000, "message": "no"}]),
             failures.SERVER,

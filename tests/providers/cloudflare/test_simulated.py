@@ -16,8 +16,8 @@ from tests.simulators.cloudflare import PROVIDER
 from tests.simulators.simulator import Simulator, simulating
 from tproxy.contract.openai import check_images
 from tproxy.core import pictures
+from tproxy.core.budget import Budget
 from tproxy.core.model import Kind, Model
-from tproxy.core.quota import Pool
 
 painters = pytest.mark.parametrize("name", ["flux-2", "diffusion"])
 
@@ -38,7 +38,7 @@ def drawing(
                 provider="p",
                 upstream_name=name,
                 upstream=attrs.evolve(chats, url=base, patience=PATIENT),
-                pools=(Pool("model:painter", ()),),
+                budgets=(Budget("model:painter", ()),),
                 kind=Kind.IMAGE,
             )
             async with (

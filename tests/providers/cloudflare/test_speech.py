@@ -133,6 +133,15 @@ def test_several_calls_stay_apart() -> None:
     assert len({call.id for call in said.calls}) == 4
 
 
+def test_whole_calls_of_one_id_are_several() -> None:
+    call = {"id": "a", "name": "f", "arguments": {"a": 1}}
+
+    [said] = read(old(tool_calls=[call, call]), old(tool_calls=[call]), DONE).choices
+
+    assert [c.arguments for c in said.calls] == ['{"a": 1}'] * 3
+    assert len({c.id for c in said.calls}) == 3
+
+
 @pytest.mark.parametrize(
     ("events", "asked", "finish"),
     [
@@ -167,6 +176,9 @@ def test_the_end_is_told_or_found_out(
         ([old("Hi"), b"data: {\n\n"], failures.MALFORMED),
         ([old("Hi"), chunk("error"), DONE], failures.SERVER),
         ([b"event: error\ndata: {}\n\n"], failures.SERVER),
+        ([calls({"name": "f", "arguments": '{"a'}), DONE], failures.MODEL_FAULT),
+        ([calls({"name": "f", "arguments": 7}), DONE], failures.MODEL_FAULT),
+        ([calls({"name": "f", "arguments": {}}) * 1_025, DONE], failures.MALFORMED),
         ([old("Hi"), event(errors=[{"code": 3040, "message": "capacity"}])],
          failures.OVERLOADED),
         ([event(success=False, errors=[], result=None)], failures.SERVER),

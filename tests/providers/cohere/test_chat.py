@@ -41,6 +41,10 @@ def more(arguments: str, index: int = 0) -> Any:
     return {**said("tool-call-delta", tool_calls=call), "index": index}
 
 
+def called(arguments: str, id: str = "c1") -> Any:
+    return {**CALL, "id": id, "function": {"name": "f", "arguments": arguments}}
+
+
 def end(reason: Any = "COMPLETE", **delta: Any) -> Any:
     usage = {**BILLED, **TOKENS}
     delta = {"finish_reason": reason, "usage": usage, **delta}
@@ -156,6 +160,25 @@ def test_what_was_read_and_written_is_counted(usage: Any, counted: Any) -> None:
     assert answered(message, usage=usage).usage == counted
 
 
+def test_arguments_may_be_cut_short_with_the_answer() -> None:
+    call = called('{"a')
+
+    read = fed(START, said("tool-call-start", tool_calls=call), end("MAX_TOKENS"))
+
+    assert read.verdict == ""
+    assert answered({"tool_calls": [call]}, "MAX_TOKENS").verdict == ""
+
+
+def test_calls_without_end_are_given_up() -> None:
+    calls = [
+        said("tool-call-start", tool_calls=called("{}", f"c{place}"))
+        for place in range(1_025)
+    ]
+
+    assert fed(START, *calls[1:], end("TOOL_CALL")).verdict == ""
+    assert fed(START, *calls, end("TOOL_CALL")).verdict == "malformed"
+
+
 # What does not
 
 
@@ -183,6 +206,10 @@ def test_what_was_read_and_written_is_counted(usage: Any, counted: Any) -> None:
             [START, text("Hi"), end("ERROR", error_type="INVALID_TOOL_GENERATION")],
             "model_fault",
         ),
+        (
+            [START, said("tool-call-start", tool_calls=CALL), more('{"a'), end()],
+            "model_fault",
+        ),
         ([START, {"message": "too many requests"}, end()], "rate_limit"),
         ([START, {"type": "error", "message": "overloaded"}, end()], "overloaded"),
     ],
@@ -206,6 +233,8 @@ def test_a_stream_that_does_not_end_well_fails(events: Any, row: str) -> None:
         ({"tool_calls": [CALL, CALL]}, "TOOL_CALL", "malformed"),
         ({"tool_calls": [{**CALL, "id": None}]}, "TOOL_CALL", "malformed"),
         ({"tool_calls": CALL}, "TOOL_CALL", "malformed"),
+        ({"tool_calls": [called("not JSON")]}, "TOOL_CALL", "model_fault"),
+        ({"tool_calls": [called("[1]")]}, "TOOL_CALL", "model_fault"),
         (None, "COMPLETE", "malformed"),
         ("too many requests", None, "rate_limit"),
     ],

@@ -17,6 +17,10 @@ CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
 PICTURE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
 
 
+def sound(data: str) -> Any:
+    return {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": data}}
+
+
 def candidate(*parts: object, finish: object = "STOP", **more: object) -> Any:
     content = {"role": "model", "parts": list(parts)}
     return {"content": content, "finishReason": finish, **more}
@@ -101,8 +105,21 @@ def test_pictures_are_beside_the_text() -> None:
 
     url = "data:image/png;base64,iVBORw0KGgo="
     assert message["content"] == "See"
-    assert message["images"] == [{"type": "image_url", "image_url": {"url": url}}]
+    picture = {"type": "image_url", "image_url": {"url": url}, "index": 0}
+    assert message["images"] == [picture]
     assert choice(PICTURE)["message"]["content"] == ""
+
+
+def test_sounds_are_beside_the_text_and_are_one() -> None:
+    message = choice(sound("AAAA"), {"text": "a"}, sound("AQ=="))["message"]
+
+    assert message["content"] == "a"
+    assert message["audio"]["data"] == "AAAAAQ=="
+    assert message["audio"]["format"] == "audio/L16;rate=24000"
+
+
+def test_a_sound_alone_is_an_answer() -> None:
+    assert choice(sound("AAAA"))["message"]["content"] == ""
 
 
 def test_parts_of_built_in_tools_are_passed_over() -> None:
@@ -123,6 +140,12 @@ def test_several_candidates_are_several_choices() -> None:
     )
 
     assert [c["message"]["content"] for c in said["choices"]] == ["a", "b"]
+
+
+def test_of_several_candidates_one_may_be_silent_for_a_reason() -> None:
+    said = answered(candidate({"text": "a"}), candidate(finish="SAFETY", index=1))
+
+    assert [c["finish_reason"] for c in said["choices"]] == ["stop", "content_filter"]
 
 
 @pytest.mark.parametrize(
@@ -208,6 +231,7 @@ def test_counts_that_are_missing_or_wrong_are_none(
 
 # No answers
 
+HALF = {"partialArgs": [{"jsonPath": "$.a", "stringValue": "b"}], "willContinue": True}
 BEYOND = json.dumps({"candidates": [candidate(CALL)]}).replace("1", "1e999").encode()
 
 
@@ -219,6 +243,7 @@ BEYOND = json.dumps({"candidates": [candidate(CALL)]}).replace("1", "1e999").enc
         ({"candidates": [candidate(finish="OTHER")]}, "empty"),
         ({"candidates": [candidate(finish="NO_IMAGE")]}, "empty"),
         ({"candidates": [{}]}, "empty"),
+        ({"candidates": [candidate({"text": "a"}), candidate()]}, "empty"),
         ({"candidates": []}, "empty"),
         ({"usageMetadata": {"promptTokenCount": 1}}, "empty"),
         ({"promptFeedback": {"safetyRatings": []}}, "empty"),
@@ -246,6 +271,12 @@ BEYOND = json.dumps({"candidates": [candidate(CALL)]}).replace("1", "1e999").enc
             {"candidates": [candidate({"functionCall": {"name": "f", "args": "x"}})]},
             "malformed",
         ),
+        (
+            {"candidates": [candidate({"functionCall": {**HALF, "name": "f"}})]},
+            "model_fault",
+        ),
+        ({"candidates": [candidate({"functionCall": HALF})]}, "model_fault"),
+        ({"candidates": [candidate(sound("no Base64"))]}, "malformed"),
         (BEYOND, "malformed"),
         (b'{"candidates":[{"content":{"parts":[{"text":NaN}]}}]}', "malformed"),
         ({"candidates": [candidate({"text": "a"})] * 129}, "malformed"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.providers.gemini.models import model
-from tests.providers.gemini.test_answer import CALL, PICTURE, candidate
+from tests.providers.gemini.test_answer import CALL, PICTURE, candidate, sound
 from tproxy.contract import openai, outcome
 from tproxy.contract.outcome import Outcome
 from tproxy.core.sse import MAX_EVENT
@@ -116,16 +116,21 @@ def test_an_id_is_the_same_whether_streamed_or_not() -> None:
     assert [call.id for call in spoken.calls] == [call["id"] for call in calls]
 
 
-def test_a_signature_without_words_is_handed_on_and_begins_nothing() -> None:
-    signed = event(candidate({"text": "", "thoughtSignature": "s"}, finish=None))
-    reader = DIALECT.chat.stream_reader(EVENTS, outcome.asked(stream=True), MODEL)
+def signed(signature: str, words: str = "") -> bytes:
+    part = {"text": words, "thoughtSignature": signature}
+    return event(candidate(part, finish=None))
 
-    assert b'"extra_content":{"google":{"thought_signature":"s"}}' in reader.feed(
-        signed
-    )
-    assert not reader.begun
-    assert read(signed, text(finish="STOP")).verdict == "empty"
-    assert said(text("a"), signed, text(finish="STOP")).choices[0].text == "a"
+
+def test_a_signature_without_words_is_no_answer() -> None:
+    assert read(signed("s"), text(finish="STOP")).verdict == "empty"
+
+
+def test_of_all_signatures_the_last_is_told_and_once() -> None:
+    told = b'"delta":{"extra_content":{"google":{"thought_signature":"c"}}}'
+    found = read(signed("a", "x"), signed("b"), signed("c"), text("y", finish="STOP"))
+
+    assert openai.check_stream(found.output).choices[0].text == "xy"
+    assert found.output.count(b"thought_signature") == found.output.count(told) == 1
 
 
 def test_a_picture_is_beside_the_text() -> None:
@@ -136,6 +141,25 @@ def test_a_picture_is_beside_the_text() -> None:
     assert b'"images":[{"type":"image_url","image_url":{"url":"data:image/png' in (
         found.output
     )
+
+
+def test_pictures_are_numbered_through_all_of_the_stream() -> None:
+    found = read(event(candidate(PICTURE, PICTURE)), event(candidate(PICTURE)))
+
+    assert re.findall(rb'"index":(\d)}', found.output) == [b"0", b"1", b"2"]
+
+
+def test_a_sound_is_told_piece_by_piece() -> None:
+    pieces = [event(candidate(sound(data), finish=None)) for data in ("AAAA", "AQ==")]
+
+    found = read(*pieces, text(finish="STOP"))
+
+    openai.check_stream(found.output)
+    lines = [json.loads(line[6:]) for line in found.output.splitlines()[:-2:2]]
+    deltas = [line["choices"][0]["delta"] for line in lines[:2]]
+    assert [delta["audio"]["data"] for delta in deltas] == ["AAAA", "AQ=="]
+    assert deltas[1].keys() == {"audio"}
+    assert deltas[1]["audio"].keys() == {"data"}
 
 
 def test_choices_are_numbered_as_they_begin() -> None:
@@ -167,6 +191,13 @@ def test_blank_lines_may_get_lost() -> None:
     assert whole.failure is None
 
 
+def test_a_gateway_may_add_an_end_mark() -> None:
+    raw = text("a") + text("b", finish="STOP")
+
+    assert fed(raw + b"data: [DONE]\r\n\r\n") == fed(raw)
+    assert fed(text("a") + b"data: [DONE]\n\n").verdict == "early_end"
+
+
 def test_a_client_that_asks_for_no_usage_gets_none() -> None:
     found = fed(text("a", finish="STOP", usageMetadata={"promptTokenCount": 3}))
 
@@ -188,6 +219,11 @@ def test_a_client_that_asks_for_no_usage_gets_none() -> None:
         (
             (event(candidate({"text": "a"}, index=1)), event(candidate(finish=None))),
             "early_end",
+            True,
+        ),
+        (
+            (text("a", finish="STOP"), event(candidate(finish="STOP", index=1))),
+            "empty",
             True,
         ),
         ((event(promptFeedback={"blockReason": "SAFETY"}),), "filtered", False),

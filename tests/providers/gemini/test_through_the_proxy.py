@@ -16,8 +16,8 @@ from tests.e2e.talking import TOOL, USER
 from tests.serving import TOKEN, run
 from tests.simulators import gemini, scene
 from tests.simulators.simulator import Simulator, simulating
+from tproxy.core.budget import Budget
 from tproxy.core.model import Kind, Model
-from tproxy.core.quota import Pool
 
 MODELS = {
     "gemini-3-flash-preview": Kind.CHAT,
@@ -32,7 +32,7 @@ async def talking() -> AsyncIterator[tuple[AsyncOpenAI, Simulator]]:
     async with simulating(gemini.answer) as simulator:
         upstream = attrs.evolve(gemini.upstream(simulator.url), patience=PATIENT)
         models = [
-            Model(name, "gemini", name, upstream, kind=kind, pools=(Pool(name, ()),))
+            Model(name, "gemini", name, upstream, kind=kind, budgets=(Budget(name),))
             for name, kind in MODELS.items()
         ]
         async with (

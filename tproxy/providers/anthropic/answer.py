@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 
@@ -14,9 +14,9 @@ from tproxy.core.model import Model
 from tproxy.providers import complaint
 from tproxy.providers.anthropic.request import FORM_TOOL
 from tproxy.providers.anthropic.thoughts import Thoughts
+from tproxy.providers.calls import check_ids
+from tproxy.providers.said import Object, checked, opened, string, whole
 from tproxy.providers.translated import failed
-
-Object = Mapping[str, object]
 
 _FINISHES = {
     "max_tokens": "length",
@@ -26,7 +26,6 @@ _FINISHES = {
 }
 _SILENT = ("length", "content_filter")  # honest ends of an answer that says nothing
 _COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-_MOST = 1 << 53  # a larger number is no number of tokens
 
 
 def read(body: bytes, model: Model) -> Object:
@@ -35,25 +34,10 @@ def read(body: bytes, model: Model) -> Object:
     Raises:
         UpstreamFailed: there is none, or an error.
     """
-    if not body.strip():
-        raise failed(failures.EMPTY, model, "no body")
-    said = parsed(body, model)
+    said = opened(body, model)
     if said.get("type") == "error" or said.get("error"):
         raise complaint.read(None, {}, body, model)
     return said
-
-
-def parsed(data: bytes, model: Model) -> Object:
-    """The JSON object in `data`.
-
-    Raises:
-        UpstreamFailed: `MALFORMED`, there is none.
-    """
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError):
-        said = None
-    return checked(said, "the data", model)
 
 
 def choice(said: Object, model: Model, *, by_tool: bool) -> Choice:
@@ -87,9 +71,10 @@ def choice(said: Object, model: Model, *, by_tool: bool) -> Choice:
             case "redacted_thinking":
                 thoughts.redact(string(block, "data", model))
             case "tool_use" if by_tool and block.get("name") == FORM_TOOL:
-                text.append(written(block.get("input"), model))
+                text.append(arguments(block, model))
             case "tool_use":
-                calls.append(call(block, thoughts, model, block.get("input")))
+                told = arguments(block, model)
+                calls.append(call(block, thoughts, model, told))
     check_ids(calls, model)
     finish = ended(
         said.get("stop_reason"),
@@ -107,14 +92,18 @@ def choice(said: Object, model: Model, *, by_tool: bool) -> Choice:
 
 
 def call(
-    block: Object, thoughts: Thoughts, model: Model, arguments: object = None
+    block: Object, thoughts: Thoughts, model: Model, arguments: str = ""
 ) -> ToolCall:
     """A call, with what was thought before it; without `arguments` they are to come."""
     id, name = string(block, "id", model), string(block, "name", model)
     if not id or not name:
         raise failed(failures.MALFORMED, model, "a call without an id or a name")
-    text = "" if arguments is None else written(arguments, model)
-    return ToolCall(id, name, text, thoughts.taken())
+    return ToolCall(id, name, arguments, thoughts.taken())
+
+
+def arguments(block: Object, model: Model) -> str:
+    """Those that a call begins with; "{}" where there are none."""
+    return written(block.get("input") or {}, model)
 
 
 def cited(said: object, model: Model) -> Object:
@@ -123,20 +112,14 @@ def cited(said: object, model: Model) -> Object:
     return checked(said, "a citation", model)
 
 
-def written(arguments: object, model: Model) -> str:
+def written(said: object, model: Model) -> str:
     """An object as JSON."""
     try:
         return json.dumps(
-            checked(arguments, "an input", model), ensure_ascii=False, allow_nan=False
+            checked(said, "an input", model), ensure_ascii=False, allow_nan=False
         )
     except (ValueError, RecursionError):
         raise failed(failures.MALFORMED, model, "an input that is no JSON") from None
-
-
-def check_ids(calls: Sequence[ToolCall], model: Model) -> None:
-    """Raises UpstreamFailed where two calls have one id: results could not be told."""
-    if len({call.id for call in calls}) < len(calls):
-        raise failed(failures.MALFORMED, model, "an id twice")
 
 
 def ended(reason: object, *, spoke: bool, called: bool, model: Model) -> str:
@@ -166,11 +149,11 @@ class Count:
         if not isinstance(said, Mapping):
             return
         for name in (*_COUNTS, "output_tokens"):
-            if (figure := _whole(said.get(name))) is not None:
+            if (figure := whole(said.get(name))) is not None:
                 self._figures[name] = figure
         details = said.get("output_tokens_details")
         if isinstance(details, Mapping):
-            self._reasoning = _whole(details.get("thinking_tokens"))
+            self._reasoning = whole(details.get("thinking_tokens"))
 
     @property
     def tokens(self) -> Tokens | None:
@@ -189,23 +172,3 @@ def tokens(said: object) -> Tokens | None:
     count = Count()
     count.hear(said)
     return count.tokens
-
-
-def string(said: Object, name: str, model: Model) -> str:
-    """The string called `name`; "" where there is none."""
-    value = said.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise failed(failures.MALFORMED, model, f"{name} of the wrong type")
-    return value
-
-
-def checked(said: object, what: str, model: Model) -> Object:
-    if not isinstance(said, dict):
-        raise failed(failures.MALFORMED, model, f"{what} is no object")
-    return said
-
-
-def _whole(said: object) -> int | None:
-    return said if type(said) is int and 0 <= said < _MOST else None

@@ -13,6 +13,7 @@ from tproxy.providers import complaint
 from tproxy.providers.anthropic import answer, request
 from tproxy.providers.anthropic.generation import Generation
 from tproxy.providers.anthropic.speech import Speech
+from tproxy.providers.said import stream_kind, string
 from tproxy.providers.translated import Translated, failed
 from tproxy.providers.unstreamed import Unstreamed
 
@@ -29,7 +30,7 @@ class Chat:
     ) -> Reply:
         said = answer.read(body, model)
         choice = answer.choice(said, model, by_tool=_by_tool(chat, model))
-        id = answer.string(said, "id", model)
+        id = string(said, "id", model)
         tokens = answer.tokens(said.get("usage"))
         try:
             return completion.completion(chat, model, [choice], tokens, id=id)
@@ -44,13 +45,10 @@ class Chat:
     def stream_reader(
         self, head: UpstreamHead, chat: ChatRequest, model: Model
     ) -> StreamReader:
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind.endswith("json"):
+        if stream_kind(head, model).endswith("json"):
             return Unstreamed(
                 lambda body: self.parse_response(head, body, chat, model), chat, model
             )
-        if kind in ("text/html", "application/xml"):
-            raise failed(failures.MALFORMED, model, f"a stream of type {kind}")
         return Translated(Speech(chat, model, _by_tool(chat, model)), model)
 
 

@@ -20,7 +20,8 @@ from tproxy.providers.anthropic.thinking import Thinking
 _VERSION = ("anthropic-version", "2023-06-01")
 FORM_TOOL = "answer"  # is called where an answer cannot be bound to a schema otherwise
 
-_ENDPOINT = re.compile(r"/messages/*\Z")
+_ENDPOINT = re.compile(r"/messages\Z").search
+_VERSIONED = re.compile(r"/v\d\w*\Z", re.ASCII).search
 _JSON_ONLY = "Answer with one valid JSON object and nothing else."
 _SPOKEN = {"tools", "functions", "tool_choice", "function_call", "parallel_tool_calls"}
 _SPOKEN |= {"response_format", "stop", "temperature", "top_p", "top_k", "user"}
@@ -87,9 +88,14 @@ def answers_by_tool(wish: Wishes, generation: Generation) -> bool:
 
 
 def _url(base: str) -> str:
-    """The endpoint; `base` may be it already."""
+    """The endpoint; `base` may be it already, or end before the version.
+
+    So do the bases of gateways, and those that Anthropic's own clients take.
+    """
     parts = urlsplit(base)
-    path = _ENDPOINT.sub("", parts.path).rstrip("/") + "/messages"
+    path = parts.path.rstrip("/")
+    if not _ENDPOINT(path):
+        path += "/messages" if _VERSIONED(path) else "/v1/messages"
     return urlunsplit(parts._replace(path=path))
 
 

@@ -15,9 +15,11 @@ from tproxy.core.model import Model
 from tproxy.core.upstream import Usage
 from tproxy.providers import complaint
 from tproxy.providers.anthropic import answer
-from tproxy.providers.anthropic.answer import Count, Object
+from tproxy.providers.anthropic.answer import Count
 from tproxy.providers.anthropic.request import FORM_TOOL
 from tproxy.providers.anthropic.thoughts import Thoughts
+from tproxy.providers.calls import MOST_CALLS
+from tproxy.providers.said import Object, checked, opened, string
 from tproxy.providers.translated import failed
 
 _DELTAS = {  # and the kinds of block they belong to
@@ -60,7 +62,7 @@ class Speech:
         data = (event.data or b"").strip()
         if self._stopped or data in (b"", b"[DONE]"):
             return b""
-        said = answer.parsed(data, self._model)
+        said = opened(data, self._model)
         match said.get("type"):
             case "content_block_delta":
                 return self._delta(said)
@@ -69,11 +71,11 @@ class Speech:
             case "content_block_stop":
                 return self._stop()
             case "message_start":
-                message = answer.checked(said.get("message"), "a message", self._model)
-                self._chunks.begin(id=answer.string(message, "id", self._model))
+                message = checked(said.get("message"), "a message", self._model)
+                self._chunks.begin(id=string(message, "id", self._model))
                 self._count.hear(message.get("usage"))
             case "message_delta":
-                delta = answer.checked(said.get("delta"), "a delta", self._model)
+                delta = checked(said.get("delta"), "a delta", self._model)
                 self._reason = delta.get("stop_reason") or self._reason
                 self._count.hear(said.get("usage"))
             case "message_stop":
@@ -99,21 +101,23 @@ class Speech:
 
     def _start(self, said: Object) -> bytes:
         ready = self._stop()
-        block = answer.checked(said.get("content_block"), "a block", self._model)
+        block = checked(said.get("content_block"), "a block", self._model)
         self._block, self._index, self._argued = block, said.get("index"), False
         match block.get("type"):
             case "text":
-                return ready + self._text(answer.string(block, "text", self._model))
+                return ready + self._text(string(block, "text", self._model))
             case "thinking":
                 self._thoughts.begin()
                 return ready + self._think(block)
             case "redacted_thinking":
-                data = answer.string(block, "data", self._model)
+                data = string(block, "data", self._model)
                 self._thoughts.redact(data)
             case "tool_use" if not self._is_form(block):
                 call = answer.call(block, self._thoughts, self._model)
                 if call.id in self._ids:
                     raise self._malformed("an id twice")
+                if len(self._ids) == MOST_CALLS:
+                    raise self._malformed("calls without end")
                 ready += self._chunks.call(len(self._ids), call)
                 self._ids.add(call.id)
                 self.begun = True
@@ -123,7 +127,7 @@ class Speech:
         block = self._block
         if block is None or said.get("index") != self._index:
             raise self._malformed("a delta of no open block")
-        delta = answer.checked(said.get("delta"), "a delta", self._model)
+        delta = checked(said.get("delta"), "a delta", self._model)
         kind = delta.get("type")
         if not isinstance(kind, str) or kind not in _DELTAS:
             return b""
@@ -133,11 +137,11 @@ class Speech:
             raise self._malformed("a delta of another kind of block")
         match kind:
             case "text_delta":
-                return self._text(answer.string(delta, "text", self._model))
+                return self._text(string(delta, "text", self._model))
             case "citations_delta":
                 return self._cite(delta)
             case "input_json_delta":
-                return self._argue(answer.string(delta, "partial_json", self._model))
+                return self._argue(string(delta, "partial_json", self._model))
         return self._think(delta)
 
     def _stop(self) -> bytes:
@@ -145,7 +149,7 @@ class Speech:
         block = self._block
         ready = b""
         if block is not None and block.get("type") == "tool_use" and not self._argued:
-            ready = self._argue(answer.written(block.get("input") or {}, self._model))
+            ready = self._argue(answer.arguments(block, self._model))
         self._block = None
         return ready
 
@@ -156,8 +160,8 @@ class Speech:
         return self._chunks.text(text)
 
     def _think(self, said: Object) -> bytes:
-        text = answer.string(said, "thinking", self._model)
-        signature = answer.string(said, "signature", self._model)
+        text = string(said, "thinking", self._model)
+        signature = string(said, "signature", self._model)
         if signature:
             self._thoughts.sign(signature)
         if not text:

@@ -38,13 +38,14 @@ def read(chat: ChatRequest, model: Model) -> Conversation:
 
     Raises:
         InvalidRequest: one is of the wrong form; `param` is its path.
-        UpstreamFailed: `UNSUPPORTED`, where a part cannot be said.
+        UpstreamFailed: `UNSUPPORTED`, where a part cannot be said, or nothing is.
     """
     said = chat.document.values["messages"]
     messages = message.read(said)
     raws = said if isinstance(said, list) else []
     system: list[Block] = []
     turns: list[tuple[str, list[Block]]] = []
+    silent = ""  # the path of the turn that is missing
     for one, raw in zip(messages, raws, strict=True):
         blocks = _SAY[one.role](one, _marks(raw), model)
         role = "assistant" if one.role == "assistant" else "user"
@@ -54,6 +55,8 @@ def read(chat: ChatRequest, model: Model) -> Conversation:
             turns[-1][1].extend(blocks)
         elif blocks:
             turns.append((role, blocks))
+        elif role == "user":
+            silent = silent or one.path
     if turns and turns[-1][0] == "assistant":
         _tidy(turns[-1][1])
     for role, blocks in turns:
@@ -61,6 +64,9 @@ def read(chat: ChatRequest, model: Model) -> Conversation:
             blocks.sort(key=lambda block: block["type"] != "tool_result")
     if not turns and system:  # OpenAI answers it all the same
         turns, system = [("user", system)], []
+    elif silent or not turns:
+        path = f"{silent or messages[-1].path}.content"
+        raise wishes.unsupported(model, path, "an empty text is refused")
     return Conversation(
         system,
         [{"role": role, "content": blocks} for role, blocks in turns],

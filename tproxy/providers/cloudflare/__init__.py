@@ -14,5 +14,9 @@ from tproxy.providers.cloudflare.embeddings import Embeddings
 from tproxy.providers.cloudflare.images import Images
 
 DIALECT: Final = Dialect(
-    chat=Chat(), images=Images(), embeddings=Embeddings(), takes_links=False
+    chat=Chat(),
+    images=Images(),
+    embeddings=Embeddings(),
+    takes_links=False,
+    draws_singly=True,
 )

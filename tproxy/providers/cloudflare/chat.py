@@ -14,9 +14,11 @@ from tproxy.core.message import ToolCall
 from tproxy.core.model import Model
 from tproxy.core.upstream import Reply, StreamReader, UpstreamHead, UpstreamRequest
 from tproxy.providers import complaint
+from tproxy.providers.calls import check_arguments
 from tproxy.providers.cloudflare import question, result
-from tproxy.providers.cloudflare.result import CallPart, Object
+from tproxy.providers.cloudflare.result import CallPart
 from tproxy.providers.cloudflare.speech import Speech
+from tproxy.providers.said import Object, stream_kind
 from tproxy.providers.translated import Translated
 from tproxy.providers.unstreamed import Unstreamed
 
@@ -39,6 +41,7 @@ class Chat:
         said_something = choice.content or choice.calls or choice.reasoning
         if not said_something and finish not in result.HONEST_SILENCE:
             raise UpstreamFailed.of(model.name, failures.EMPTY, "no content")
+        check_arguments((call.arguments for call in choice.calls), finish, model)
         return completion.completion(
             chat,
             model,
@@ -56,13 +59,10 @@ class Chat:
     def stream_reader(
         self, head: UpstreamHead, chat: ChatRequest, model: Model
     ) -> StreamReader:
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind.endswith("json"):
+        if stream_kind(head, model).endswith("json"):
             # What cannot be streamed, forms and some models, comes whole.
             parse = partial(self.parse_response, head, chat=chat, model=model)
             return Unstreamed(parse, chat, model)
-        if kind == "text/html":
-            raise UpstreamFailed.of(model.name, failures.MALFORMED, "a page")
         return Translated(Speech.of(head, chat, model), model)
 
 
@@ -76,9 +76,10 @@ def _choice(said: Object, chat: ChatRequest) -> Choice:
     inner = first.get("message")
     message = inner if isinstance(inner, dict) else {}
     parts = result.objects(message.get("tool_calls") or said.get("tool_calls"))
+    ids: set[str] = set()
     calls = tuple(
-        ToolCall(call.id or result.call_id(chat, place), call.name, call.whole)
-        for place, call in enumerate(map(CallPart.of, parts))
+        ToolCall(result.call_id(call.id, ids, chat), call.name, call.arguments or "{}")
+        for call in map(CallPart.of, parts)
         if call.name
     )
     content = result.text(message.get("content")) or result.text(said.get("response"))

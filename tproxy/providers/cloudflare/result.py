@@ -11,7 +11,8 @@ members beside it. Source: Cloudflare documentation, "Workers AI, function calli
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from types import NoneType
 from typing import Final
 
 import attrs
@@ -23,11 +24,9 @@ from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.core.upstream import UpstreamHead
 from tproxy.providers import complaint
-
-Object = Mapping[str, object]
+from tproxy.providers.said import Object, parsed, whole
 
 HONEST_SILENCE: Final = ("length", "content_filter")  # ends without a word
-_MOST_TOKENS = 1 << 53
 
 
 def opened(head: UpstreamHead, body: bytes, model: Model) -> Object:
@@ -50,14 +49,6 @@ def opened(head: UpstreamHead, body: bytes, model: Model) -> Object:
     raise UpstreamFailed.of(model.name, row, "no object in the envelope")
 
 
-def parsed(data: bytes) -> object:
-    """The JSON value in a body or an event; None where there is none."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-
-
 def is_error(said: Object) -> bool:
     return said.get("success") is False or bool(said.get("errors") or said.get("error"))
 
@@ -73,9 +64,14 @@ def created_of(said: Object) -> int | None:
     return created if type(created) is int and created > 0 else None
 
 
-def call_id(chat: ChatRequest, place: int) -> str:
-    """For calls that come without."""
-    return f"call_{chat.id or 0}_{place}"
+def call_id(given: str, taken: set[str], chat: ChatRequest) -> str:
+    """The id of a call, which is then `taken`: its own, if no other has it."""
+    place = len(taken)
+    id = given if given and given not in taken else f"call_{chat.id or 0}_{place}"
+    while id in taken:
+        id += f"_{place}"
+    taken.add(id)
+    return id
 
 
 def objects(said: object) -> Sequence[Object]:
@@ -107,18 +103,15 @@ def thoughts(said: Object) -> str:
 class CallPart:
     """A call, or a part of one, in the old form or OpenAI's.
 
-    `arguments` is None where there are none; in the old form they are whole.
+    `arguments` is None where there are none; in the old form they are whole, and so is
+    the call then.
     """
 
     index: int | None
     id: str
     name: str
     arguments: str | None
-
-    @property
-    def whole(self) -> str:
-        """The arguments, where no more of them are to come."""
-        return self.arguments or "{}"
+    is_whole: bool
 
     @classmethod
     def of(cls, said: Object) -> CallPart:
@@ -131,6 +124,7 @@ class CallPart:
             id if isinstance(id, str) else "",
             name if isinstance(name, str) else "",
             None if arguments is None else text(arguments),
+            not isinstance(arguments, (str, NoneType)),
         )
 
 
@@ -157,17 +151,13 @@ def tokens(said: object) -> Tokens | None:
     """Usage; None where the model gives none, as old ones do."""
     if not isinstance(said, dict):
         return None
-    prompt, answer = _count(said, "prompt_tokens"), _count(said, "completion_tokens")
+    prompt = whole(said.get("prompt_tokens"))
+    answer = whole(said.get("completion_tokens"))
     if prompt is None and answer is None:
         return None
     details = said.get("prompt_tokens_details")
-    cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
+    cached = whole(details.get("cached_tokens")) if isinstance(details, dict) else None
     return Tokens(prompt or 0, answer or 0, cached)
-
-
-def _count(said: Object, name: str) -> int | None:
-    value = said.get(name)
-    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 def _written(said: object) -> str:

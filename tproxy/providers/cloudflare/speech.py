@@ -22,8 +22,10 @@ from tproxy.core.message import ToolCall
 from tproxy.core.model import Model
 from tproxy.core.upstream import UpstreamHead, Usage
 from tproxy.providers import complaint
+from tproxy.providers.calls import MOST_CALLS, Arguments
 from tproxy.providers.cloudflare import question, result
-from tproxy.providers.cloudflare.result import CallPart, Object
+from tproxy.providers.cloudflare.result import CallPart
+from tproxy.providers.said import Object, parsed
 
 
 @attrs.define
@@ -38,7 +40,8 @@ class Speech:
     _tokens: Tokens | None = attrs.field(default=None, init=False)
     _reason: str = attrs.field(default="", init=False)
     _ended: bool = attrs.field(default=False, init=False)
-    _calls: int = attrs.field(default=0, init=False)
+    _ids: set[str] = attrs.field(factory=set, init=False)  # of calls
+    _arguments: Arguments = attrs.field(factory=Arguments, init=False)
     _bare: set[int] = attrs.field(factory=set, init=False)  # without arguments so far
     # Where calls stand, by their ids and by the indexes they were last told with.
     _places: dict[str | int, int] = attrs.field(factory=dict, init=False)
@@ -57,7 +60,7 @@ class Speech:
             return b""
         if data.strip() == b"[DONE]":
             return self._close()
-        said = result.parsed(data)
+        said = parsed(data)
         if not isinstance(said, dict):
             detail = "an event that is no JSON object"
             raise UpstreamFailed.of(self._model.name, failures.MALFORMED, detail)
@@ -100,11 +103,13 @@ class Speech:
 
     def _call(self, part: CallPart) -> bytes:
         place = self._place(part)
-        if place is None:
+        is_another = part.is_whole and part.name and place not in self._bare
+        if place is None or is_another:
             return self._new_call(part) if part.name else b""
         if not part.arguments:
             return b""
         self._bare.discard(place)
+        self._arguments.add(place, part.arguments)
         return self._writer.arguments(place, part.arguments)
 
     def _place(self, part: CallPart) -> int | None:
@@ -113,27 +118,32 @@ class Speech:
             return self._places.get(part.id)
         if part.index is not None:
             return self._places.get(part.index)
-        return None if part.name or not self._calls else self._calls - 1
+        return None if part.name or not self._ids else len(self._ids) - 1
 
     def _new_call(self, part: CallPart) -> bytes:
-        place, self._calls = self._calls, self._calls + 1
+        place = len(self._ids)
+        if place == MOST_CALLS:
+            detail = "calls without end"
+            raise UpstreamFailed.of(self._model.name, failures.MALFORMED, detail)
         self._places |= {key: place for key in (part.id, part.index) if key or key == 0}
-        id = part.id or result.call_id(self._chat, place)
+        id = result.call_id(part.id, self._ids, self._chat)
         if not part.arguments:
             self._bare.add(place)
+        self._arguments.add(place, part.arguments or "")
         return self._writer.call(place, ToolCall(id, part.name, part.arguments or ""))
 
     def _close(self) -> bytes:
         most = question.output_tokens(self._chat, self._model)
         finish = result.finish(
             self._reason,
-            bool(self._calls),
+            bool(self._ids),
             self._tokens,
             most or question.DEFAULT_TOKENS,
             self._model,
         )
         if not self.begun and finish not in result.HONEST_SILENCE:
             raise UpstreamFailed.of(self._model.name, failures.EMPTY, "no content")
+        self._arguments.check(finish, self._model)
         self.begun = self._ended = True
         filled = (self._writer.arguments(place, "{}") for place in sorted(self._bare))
         end = self._writer.finish(finish) + self._writer.end(self._tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tproxy.core import failures
 from tproxy.core.completion import Choice, Tokens
@@ -11,9 +11,9 @@ from tproxy.core.errors import UpstreamFailed
 from tproxy.core.message import ToolCall
 from tproxy.core.model import Model
 from tproxy.providers import complaint
+from tproxy.providers.calls import check_arguments, check_ids
+from tproxy.providers.said import Object, checked, listed, string, whole
 from tproxy.providers.translated import failed
-
-Object = Mapping[str, object]
 
 _FINISHES = {
     "MAX_TOKENS": "length",
@@ -23,22 +23,6 @@ _FINISHES = {
 }
 _BREAKDOWNS = {"TIMEOUT": failures.TIMED_OUT, "USER_CANCEL": failures.EARLY_END}
 _SILENT = ("length", "content_filter")  # honest ends of an answer that says nothing
-_MOST = 1 << 53  # a larger number is no number of tokens
-
-
-def parsed(data: bytes, model: Model) -> Object:
-    """The JSON object in `data`.
-
-    Raises:
-        UpstreamFailed: there is none.
-    """
-    if not data.strip():
-        raise failed(failures.EMPTY, model, "no body")
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError):
-        said = None
-    return checked(said, "the data", model)
 
 
 def choice(said: Object, model: Model) -> Choice:
@@ -50,17 +34,18 @@ def choice(said: Object, model: Model) -> Choice:
     message = checked(said.get("message"), "a message", model)
     text: list[str] = []
     reasoning = [string(message, "tool_plan", model)]
-    for one in _list(message, "content", model):
+    for one in listed(message, "content", model):
         part = checked(one, "a part", model)
         reasoning.append(string(part, "thinking", model))
         text.append(string(part, "text", model))
-    calls = [call(one, model) for one in _list(message, "tool_calls", model)]
-    found = _list(message, "citations", model)
+    calls = [call(one, model) for one in listed(message, "tool_calls", model)]
+    found = listed(message, "citations", model)
     citations = [cited(citation, model) for citation in found]
     check_ids(calls, model)
     finish = ended(
         said, spoke=any(text) or any(reasoning), called=bool(calls), model=model
     )
+    check_arguments((call.arguments for call in calls), finish, model)
     return Choice(
         "".join(text) or (None if calls else ""),
         finish,
@@ -100,12 +85,6 @@ def cited(said: object, model: Model) -> Object:
     except (ValueError, RecursionError):
         raise failed(failures.MALFORMED, model, "a citation that is no JSON") from None
     return checked(said, "a citation", model)
-
-
-def check_ids(calls: Sequence[ToolCall], model: Model) -> None:
-    """Raises UpstreamFailed where two calls have one id: results could not be told."""
-    if len({call.id for call in calls}) < len(calls):
-        raise failed(failures.MALFORMED, model, "an id twice")
 
 
 def ended(said: Object, *, spoke: bool, called: bool, model: Model) -> str:
@@ -148,33 +127,8 @@ def tokens(said: object) -> Tokens | None:
     )
 
 
-def string(said: Object, name: str, model: Model) -> str:
-    """The string called `name`; "" where there is none."""
-    value = said.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise failed(failures.MALFORMED, model, f"{name} of the wrong type")
-    return value
-
-
-def checked(said: object, what: str, model: Model) -> Object:
-    if not isinstance(said, dict):
-        raise failed(failures.MALFORMED, model, f"{what} is no object")
-    return said
-
-
-def _list(said: Object, name: str, model: Model) -> list[object]:
-    value = said.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise failed(failures.MALFORMED, model, f"{name} of the wrong type")
-    return value
-
-
 def _whole(said: object) -> int | None:
     """A count, which Cohere's reference gives as a float."""
     if isinstance(said, float) and said.is_integer():
         said = int(said)
-    return said if type(said) is int and 0 <= said < _MOST else None
+    return whole(said)

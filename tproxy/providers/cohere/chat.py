@@ -12,6 +12,7 @@ from tproxy.core.upstream import Reply, StreamReader, UpstreamHead, UpstreamRequ
 from tproxy.providers import complaint
 from tproxy.providers.cohere import answer, request
 from tproxy.providers.cohere.speech import Speech
+from tproxy.providers.said import opened, stream_kind, string
 from tproxy.providers.translated import Translated, failed
 from tproxy.providers.unstreamed import Unstreamed
 
@@ -28,11 +29,11 @@ class Chat:
     def parse_response(
         self, head: UpstreamHead, body: bytes, chat: ChatRequest, model: Model
     ) -> Reply:
-        said = answer.parsed(body, model)
+        said = opened(body, model)
         if isinstance(said.get("message"), str) or said.get("error"):
             raise complaint.read(None, head.headers, body, model)
         choice = answer.choice(said, model)
-        id = answer.string(said, "id", model)
+        id = string(said, "id", model)
         tokens = answer.tokens(said.get("usage"))
         try:
             return completion.completion(chat, model, [choice], tokens, id=id)
@@ -49,11 +50,8 @@ class Chat:
     def stream_reader(
         self, head: UpstreamHead, chat: ChatRequest, model: Model
     ) -> StreamReader:
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind.endswith("json"):
+        if stream_kind(head, model).endswith("json"):
             return Unstreamed(
                 lambda body: self.parse_response(head, body, chat, model), chat, model
             )
-        if kind in ("text/html", "application/xml"):
-            raise failed(failures.MALFORMED, model, f"a stream of type {kind}")
         return Translated(Speech(chat, model), model)

@@ -10,6 +10,7 @@ from tproxy.core.model import Model
 from tproxy.core.upstream import Reply, Steps
 from tproxy.providers import complaint, vectors
 from tproxy.providers.cohere import answer, endpoint
+from tproxy.providers.said import opened
 from tproxy.providers.translated import failed
 
 _MOST = 96  # texts in one call
@@ -57,7 +58,7 @@ class Embeddings:
 
 def _read(body: bytes, model: Model) -> tuple[list[object], int]:
     """The vectors, and the tokens they were made of."""
-    said = answer.parsed(body, model)
+    said = opened(body, model)
     made = said.get("embeddings")
     if made is None and said.get("message"):
         raise complaint.read(None, {}, body, model)

@@ -10,8 +10,9 @@ from tproxy.core.completion import ChunkWriter, Tokens
 from tproxy.core.model import Model
 from tproxy.core.upstream import Usage
 from tproxy.providers import complaint
+from tproxy.providers.calls import MOST_CALLS, Arguments
 from tproxy.providers.cohere import answer
-from tproxy.providers.cohere.answer import Object
+from tproxy.providers.said import Object, checked, opened, string
 from tproxy.providers.translated import failed
 
 
@@ -31,6 +32,7 @@ class Speech:
     _index: object = attrs.field(default=None, init=False)  # of the open call
     _is_open: bool = attrs.field(default=False, init=False)  # a call is
     _argued: bool = attrs.field(default=False, init=False)  # its arguments have begun
+    _arguments: Arguments = attrs.field(factory=Arguments, init=False)
     _cited: int = attrs.field(default=0, init=False)
     _end: Object | None = attrs.field(default=None, init=False)
     _tokens: Tokens | None = attrs.field(default=None, init=False)
@@ -46,12 +48,12 @@ class Speech:
         data = (event.data or b"").strip()
         if self._end is not None or data in (b"", b"[DONE]"):
             return b""
-        said = answer.parsed(data, self._model)
+        said = opened(data, self._model)
         match said.get("type"):
             case "content-delta" | "content-start":
                 return self._content(self._message(said).get("content"))
             case "tool-plan-delta":
-                plan = answer.string(self._message(said), "tool_plan", self._model)
+                plan = string(self._message(said), "tool_plan", self._model)
                 return self._say(reasoning=plan)
             case "tool-call-delta":
                 return self._more(said)
@@ -62,9 +64,9 @@ class Speech:
             case "citation-start":
                 return self._cite(self._message(said).get("citations"))
             case "message-start":
-                self._chunks.begin(id=answer.string(said, "id", self._model))
+                self._chunks.begin(id=string(said, "id", self._model))
             case "message-end":
-                end = answer.checked(said.get("delta"), "a delta", self._model)
+                end = checked(said.get("delta"), "a delta", self._model)
                 self._end = end
                 self._tokens = answer.tokens(end.get("usage"))
                 if (fault := answer.breakdown(end, self._model)) is not None:
@@ -80,18 +82,19 @@ class Speech:
         finish = answer.ended(
             self._end, spoke=self.begun, called=bool(self._ids), model=self._model
         )
+        self._arguments.check(finish, self._model)
         self.begun = True
         return ready + self._chunks.finish(finish) + self._chunks.end(self._tokens)
 
     def _message(self, said: Object) -> Object:
-        delta = answer.checked(said.get("delta"), "a delta", self._model)
-        return answer.checked(delta.get("message"), "a message", self._model)
+        delta = checked(said.get("delta"), "a delta", self._model)
+        return checked(delta.get("message"), "a message", self._model)
 
     def _content(self, said: object) -> bytes:
-        part = answer.checked(said, "a part", self._model)
+        part = checked(said, "a part", self._model)
         return self._say(
-            answer.string(part, "text", self._model),
-            answer.string(part, "thinking", self._model),
+            string(part, "text", self._model),
+            string(part, "thinking", self._model),
         )
 
     def _say(self, text: str = "", reasoning: str = "") -> bytes:
@@ -108,7 +111,10 @@ class Speech:
         )
         if call.id in self._ids:
             raise failed(failures.MALFORMED, self._model, "an id twice")
+        if len(self._ids) == MOST_CALLS:
+            raise failed(failures.MALFORMED, self._model, "calls without end")
         ready += self._chunks.call(len(self._ids), call)
+        self._arguments.add(len(self._ids), call.arguments)
         self._ids.add(call.id)
         self._index, self._argued = said.get("index"), bool(call.arguments)
         self._is_open = self.begun = True
@@ -117,17 +123,17 @@ class Speech:
     def _more(self, said: Object) -> bytes:
         if not self._is_open or said.get("index") != self._index:
             raise failed(failures.MALFORMED, self._model, "a delta of no open call")
-        call = answer.checked(
-            self._message(said).get("tool_calls"), "a call", self._model
-        )
-        function = answer.checked(call.get("function"), "a function", self._model)
-        return self._argue(answer.string(function, "arguments", self._model))
+        call = checked(self._message(said).get("tool_calls"), "a call", self._model)
+        function = checked(call.get("function"), "a function", self._model)
+        return self._argue(string(function, "arguments", self._model))
 
     def _argue(self, text: str) -> bytes:
         if not text:
             return b""
         self._argued = True
-        return self._chunks.arguments(len(self._ids) - 1, text)
+        place = len(self._ids) - 1
+        self._arguments.add(place, text)
+        return self._chunks.arguments(place, text)
 
     def _stop(self) -> bytes:
         """Close the open call; one without arguments is told none."""

@@ -29,9 +29,8 @@ from tproxy.providers.gemini.array import Array
 from tproxy.providers.gemini.embeddings import Embeddings
 from tproxy.providers.gemini.images import Images
 from tproxy.providers.gemini.stream import Speech
+from tproxy.providers.said import stream_kind
 from tproxy.providers.translated import Translated
-
-_NO_STREAMS = ("text/html", "application/xml")
 
 
 @attrs.frozen
@@ -46,9 +45,10 @@ class Gemini:
     ) -> Reply:
         said = answer.opened(body, head.headers, model)
         read = answer.read(said, model, Ids(chat.id))
-        if not any(one.says_something or one.is_silent for one in read.candidates):
+        spoke = [one.says_something or one.is_silent for one in read.candidates]
+        if not spoke or not all(spoke):
             raise UpstreamFailed.of(model.name, failures.EMPTY, "no content")
-        choices = map(_choice, read.candidates)
+        choices = [_choice(one, chat.id) for one in read.candidates]
         return completion.completion(chat, model, choices, read.tokens, id=read.id)
 
     def parse_error(
@@ -59,21 +59,18 @@ class Gemini:
     def stream_reader(
         self, head: UpstreamHead, chat: ChatRequest, model: Model
     ) -> StreamReader:
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in _NO_STREAMS:
-            detail = f"a stream of type {kind}"
-            raise UpstreamFailed.of(model.name, failures.MALFORMED, detail)
+        is_array = stream_kind(head, model).endswith("json")
         events = Translated(Speech(chat, model), model)
-        return Array(events, model) if kind.endswith("json") else events
+        return Array(events, model) if is_array else events
 
 
-def _choice(said: Candidate) -> Choice:
+def _choice(said: Candidate, request: str) -> Choice:
     return Choice(
         content=said.text or (None if said.calls else ""),
         finish=answer.reason(said.finish, called=bool(said.calls)),
         calls=said.calls,
         reasoning=said.reasoning,
-        extra=said.beside,
+        extra=said.beside(request),
     )
 
 

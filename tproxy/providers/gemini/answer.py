@@ -16,7 +16,9 @@ from tproxy.core.errors import UpstreamFailed
 from tproxy.core.message import ToolCall
 from tproxy.core.model import Model
 from tproxy.providers import complaint
-from tproxy.providers.gemini import wire
+from tproxy.providers.gemini import media, wire
+from tproxy.providers.gemini.media import Media
+from tproxy.providers.said import Object, malformed, string, whole
 
 STOP = "stop"
 SILENT = frozenset({"length", "content_filter"})  # an answer may end so without a word
@@ -46,37 +48,33 @@ _MOST_CANDIDATES, _MOST_CALLS = 128, 1_024
 class Candidate:
     """One of the answers, or a piece of one. `finish` is OpenAI's word.
 
-    `pictures` are data URLs; `signature` is that of anything but a call.
+    `signature` is that of anything but a call.
     """
 
     index: int
     text: str
     reasoning: str
     calls: Sequence[ToolCall]
-    pictures: Sequence[str]
+    media: Media
     signature: str
     finish: str | None
 
     @property
     def says_something(self) -> bool:
-        return bool(self.text or self.reasoning or self.calls or self.pictures)
+        return bool(self.text or self.reasoning or self.calls or self.media)
 
     @property
     def is_silent(self) -> bool:
         """Whether it may end without a word, and honestly so."""
         return self.finish in SILENT
 
-    @property
-    def beside(self) -> dict[str, object]:
-        """What goes beside the content of a message: pictures, and a signature."""
-        found: dict[str, object] = {}
-        if self.pictures:
-            found["images"] = [
-                {"type": "image_url", "image_url": {"url": url}}
-                for url in self.pictures
-            ]
-        if self.signature:
-            found["extra_content"] = _extra(self.signature)
+    def beside(self, request: str) -> dict[str, object]:
+        """What goes beside the content of a message; `request` is its id."""
+        found = signed(self.signature)
+        if self.media.pictures:
+            found["images"] = media.images(self.media.pictures)
+        if self.media.sound:
+            found["audio"] = self.media.audio(request)
         return found
 
 
@@ -117,6 +115,10 @@ def reason(finish: str | None, *, called: bool) -> str:
     return "tool_calls" if called and finish in (None, STOP) else finish or STOP
 
 
+def signed(signature: str) -> dict[str, object]:
+    return {"extra_content": _extra(signature)} if signature else {}
+
+
 def opened(
     body: bytes, headers: Mapping[str, str], model: Model
 ) -> Mapping[str, object]:
@@ -141,7 +143,7 @@ def checked(
     if isinstance(said, list) or (isinstance(said, dict) and said.get("error")):
         raise complaint.read(None, headers, data, model)
     if not isinstance(said, dict):
-        raise _malformed(model, "no JSON object")
+        raise malformed(model, "no JSON object")
     return said
 
 
@@ -158,7 +160,7 @@ def read(said: Mapping[str, object], model: Model, ids: Ids) -> Said:
     if candidates is None:
         candidates = []
     if not isinstance(candidates, list) or len(candidates) > _MOST_CANDIDATES:
-        raise _malformed(model, "candidates that are none")
+        raise malformed(model, "candidates that are none")
     found = [_candidate(one, model, own, ids) for one in candidates]
     return Said(own, found, tokens(said.get("usageMetadata")))
 
@@ -171,47 +173,51 @@ def _candidate(said: object, model: Model, id: str, ids: Ids) -> Candidate:
     content = said.get("content") if isinstance(said, dict) else None
     index = said.get("index", 0) if isinstance(said, dict) else None
     if not isinstance(said, dict) or type(index) is not int:
-        raise _malformed(model, "a candidate that is none")
+        raise malformed(model, "a candidate that is none")
     parts = content.get("parts") if isinstance(content, dict) else None
     if not isinstance(content or {}, dict) or not isinstance(parts or [], list):
-        raise _malformed(model, "content without parts")
+        raise malformed(model, "content without parts")
     text, reasoning, signature = "", "", ""
     made: list[ToolCall] = []
-    pictures: list[str] = []
+    shown: list[Object] = []
     for part in parts or ():
         if not isinstance(part, dict):
-            raise _malformed(model, "a part that is no object")
-        signed = _string(part, "thoughtSignature", model)
+            raise malformed(model, "a part that is no object")
+        signed = string(part, "thoughtSignature", model)
         called = part.get("functionCall")
         if called is not None:
             made.append(_call(called, model, id, ids, signed))
             continue
         signature = signed or signature
         if part.get("thought") is True:
-            reasoning += _string(part, "text", model)
+            reasoning += string(part, "text", model)
             continue
-        text += _string(part, "text", model)
-        pictures += _picture(part.get("inlineData"), model)
+        text += string(part, "text", model)
+        shown.append(part)
+    found = media.read(shown, model)
     finish = _finish(said.get("finishReason"), model)
-    return Candidate(index, text, reasoning, made, pictures, signature, finish)
+    return Candidate(index, text, reasoning, made, found, signature, finish)
 
 
 def _call(
     said: object, model: Model, answer: str, ids: Ids, signature: str
 ) -> ToolCall:
     if not isinstance(said, dict):
-        raise _malformed(model, "a call that is no object")
-    name, args = _string(said, "name", model), said.get("args")
+        raise malformed(model, "a call that is no object")
+    if said.get("willContinue") or said.get("partialArgs"):
+        # Only Vertex AI streams arguments, and only to those who ask for it.
+        raise UpstreamFailed.of(model.name, failures.MODEL_FAULT, "half a call")
+    name, args = string(said, "name", model), said.get("args")
     if not name or not isinstance(args or {}, dict):
-        raise _malformed(model, "a call without a name or arguments")
+        raise malformed(model, "a call without a name or arguments")
     try:
         written = wire.written(args or {})
     except ValueError:
-        raise _malformed(model, "arguments out of bounds") from None
+        raise malformed(model, "arguments out of bounds") from None
     extra = _extra(signature) if signature else {}
-    id = ids.of(_string(said, "id", model), answer)
+    id = ids.of(string(said, "id", model), answer)
     if ids.exhausted:
-        raise _malformed(model, "calls without end")
+        raise malformed(model, "calls without end")
     return ToolCall(id, name, written, extra)
 
 
@@ -219,22 +225,12 @@ def _extra(signature: str) -> Mapping[str, object]:
     return {"google": {"thought_signature": signature}}
 
 
-def _picture(said: object, model: Model) -> list[str]:
-    """Sounds and files have no place in an answer of OpenAI's."""
-    if said is None:
-        return []
-    if not isinstance(said, dict):
-        raise _malformed(model, "media that are no object")
-    kind, data = _string(said, "mimeType", model), _string(said, "data", model)
-    return [f"data:{kind};base64,{data}"] if kind.startswith("image/") and data else []
-
-
 def _finish(said: object, model: Model) -> str | None:
     """OpenAI's word for it, calls left out of account."""
     if said is None:
         return None
     if not isinstance(said, str):
-        raise _malformed(model, "a finish reason that is no word")
+        raise malformed(model, "a finish reason that is no word")
     if said in _BOTCHED:
         raise UpstreamFailed.of(model.name, failures.MODEL_FAULT, said)
     return _FINISHES.get(said, STOP)
@@ -261,29 +257,11 @@ def tokens(said: object) -> Tokens | None:
     """
     if not isinstance(said, dict):
         return None
-    thoughts = _count(said, "thoughtsTokenCount")
-    prompt = _count(said, "promptTokenCount") or 0
+    thoughts = whole(said.get("thoughtsTokenCount"))
+    prompt = whole(said.get("promptTokenCount")) or 0
     return Tokens(
-        prompt=prompt + (_count(said, "toolUsePromptTokenCount") or 0),
-        completion=(_count(said, "candidatesTokenCount") or 0) + (thoughts or 0),
-        cached=_count(said, "cachedContentTokenCount"),
+        prompt=prompt + (whole(said.get("toolUsePromptTokenCount")) or 0),
+        completion=(whole(said.get("candidatesTokenCount")) or 0) + (thoughts or 0),
+        cached=whole(said.get("cachedContentTokenCount")),
         reasoning=thoughts,
     )
-
-
-def _count(said: Mapping[str, object], name: str) -> int | None:
-    count = said.get(name)
-    return count if type(count) is int and count >= 0 else None
-
-
-def _string(said: Mapping[str, object], name: str, model: Model) -> str:
-    value = said.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _malformed(model, f"{name} is no string")
-    return value
-
-
-def _malformed(model: Model, detail: str) -> UpstreamFailed:
-    return UpstreamFailed.of(model.name, failures.MALFORMED, detail)

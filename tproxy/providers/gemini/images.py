@@ -78,7 +78,7 @@ def _shape(size: tuple[int, int], shapes: Iterable[str]) -> str:
 def _generated(received: Received, image: ImageRequest, model: Model) -> ImageReply:
     said = answer.opened(received.body, received.head.headers, model)
     read = answer.read(said, model, answer.Ids(image.id))
-    drawn = [url for one in read.candidates for url in one.pictures]
+    drawn = [url for one in read.candidates for url in one.media.pictures]
     if not drawn:
         filtered = any(one.finish == "content_filter" for one in read.candidates)
         row = failures.FILTERED if filtered else failures.EMPTY

@@ -15,7 +15,7 @@ from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
 from tproxy.core.model import Model
 from tproxy.core.upstream import Usage
-from tproxy.providers.gemini import answer, wire
+from tproxy.providers.gemini import answer, media, wire
 from tproxy.providers.gemini.answer import Candidate, Ids
 
 _MOST_CANDIDATES = 128
@@ -25,11 +25,15 @@ _MOST_CANDIDATES = 128
 class _Told:
     """What there is so far of one candidate. `choice` is its index for the client.
 
-    Choices are numbered as they begin to speak.
+    Choices are numbered as they begin to speak. Of signatures the last counts, and is
+    told at the end: clients put the strings of a stream together.
     """
 
     choice: int | None = None
     calls: int = 0
+    pictures: int = 0
+    sounded: bool = False
+    signature: str = ""
     finish: str | None = None
 
 
@@ -66,16 +70,23 @@ class Speech:
         finishes = [told.finish for told in self._told.values()]
         if not finishes or None in finishes:
             raise self._failed(failures.EARLY_END, "no finish reason")
-        if not self.begun and answer.SILENT.isdisjoint(finishes):
+        silent = [told for told in self._told.values() if told.choice is None]
+        if any(told.finish not in answer.SILENT for told in silent):
             raise self._failed(failures.EMPTY, "no content")
         self.begun = True
         written = []
         for told in self._told.values():
+            choice = self._choice(told)
+            if told.signature:
+                signed = answer.signed(told.signature)
+                written.append(self._writer.delta(signed, choice))
             reason = answer.reason(told.finish, called=told.calls > 0)
-            written.append(self._writer.finish(reason, self._choice(told)))
+            written.append(self._writer.finish(reason, choice))
         return b"".join(written) + self._writer.end(self._tokens)
 
     def _take(self, value: object, data: bytes) -> bytes:
+        if data.strip() == b"[DONE]":  # a gateway's, not Gemini's
+            return b""
         said = answer.checked(value, data, {}, self._model)
         read = answer.read(said, self._model, self._ids)
         self._tokens = read.tokens or self._tokens
@@ -87,16 +98,24 @@ class Speech:
         if len(self._told) > _MOST_CANDIDATES:
             raise self._failed(failures.MALFORMED, "candidates without end")
         told.finish = said.finish or told.finish
-        if not said.says_something and not said.signature:
+        told.signature = said.signature or told.signature
+        if not said.says_something:
             return b""
-        self.begun = self.begun or said.says_something
+        self.begun = True
         writer, choice, written = self._writer, self._choice(told), []
         if said.reasoning:
             written.append(writer.reasoning(said.reasoning, choice))
         if said.text:
             written.append(writer.text(said.text, choice))
-        if said.beside:
-            written.append(writer.delta(said.beside, choice))
+        if said.media.pictures:
+            pictures = media.images(said.media.pictures, told.pictures)
+            written.append(writer.delta({"images": pictures}, choice))
+            told.pictures += len(said.media.pictures)
+        if said.media.sound:
+            more: dict[str, object] = {"data": said.media.data}
+            audio = more if told.sounded else said.media.audio(self._chat.id)
+            written.append(writer.delta({"audio": audio}, choice))
+            told.sounded = True
         for call in said.calls:
             written.append(writer.call(told.calls, call, choice))
             told.calls += 1

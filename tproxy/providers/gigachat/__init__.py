@@ -13,4 +13,6 @@ from tproxy.providers.gigachat.chat import Chat
 from tproxy.providers.gigachat.embeddings import Embeddings
 from tproxy.providers.gigachat.images import Images
 
-DIALECT: Final = Dialect(chat=Chat(), images=Images(), embeddings=Embeddings())
+DIALECT: Final = Dialect(
+    chat=Chat(), images=Images(), embeddings=Embeddings(), draws_singly=True
+)

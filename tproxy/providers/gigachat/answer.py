@@ -16,7 +16,7 @@ from tproxy.core.completion import Tokens
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.providers.gigachat import wire
-from tproxy.providers.gigachat.wire import Object
+from tproxy.providers.said import Object, malformed, whole
 
 _FILTERED = (
     *("blacklist", "request_blacklist", "response_blacklist"),
@@ -70,7 +70,7 @@ def read(data: bytes, model: Model) -> Answer:
         files=tuple(_files(messages, model)),
         finish=_finish(around.get("finish_reason"), model),
         tokens=_tokens(said.get("usage")),
-        created=wire.whole(said.get("created", said.get("created_at"))),
+        created=whole(said.get("created", said.get("created_at"))),
     )
 
 
@@ -128,7 +128,7 @@ def _calls(messages: Iterable[Object], state: str, model: Model) -> Iterable[Cal
         for call in wire.objects([call for call in found if call], "a call", model):
             name = wire.string(call.get("name"), "a name", model)
             if not name:
-                raise wire.malformed(model, "a call without a name")
+                raise malformed(model, "a call without a name")
             arguments = _arguments(call.get("arguments"), model)
             yield Call(name, arguments, _state(message) or state)
 
@@ -175,8 +175,8 @@ def _tokens(said: object) -> Tokens | None:
         cached = details.get("cached_tokens")
     else:
         cached = said.get("precached_prompt_tokens")
-    prompt = wire.whole(said.get("prompt_tokens", said.get("input_tokens")))
-    completion = wire.whole(said.get("completion_tokens", said.get("output_tokens")))
+    prompt = whole(said.get("prompt_tokens", said.get("input_tokens")))
+    completion = whole(said.get("completion_tokens", said.get("output_tokens")))
     if prompt is None and completion is None:
         return None
-    return Tokens(prompt or 0, completion or 0, cached=wire.whole(cached))
+    return Tokens(prompt or 0, completion or 0, cached=whole(cached))

@@ -21,6 +21,7 @@ from tproxy.core.upstream import (
 )
 from tproxy.providers import complaint
 from tproxy.providers.gigachat import answer, calls, question
+from tproxy.providers.said import stream_kind
 from tproxy.providers.translated import Translated
 from tproxy.providers.unstreamed import Unstreamed
 
@@ -56,12 +57,9 @@ class Chat:
     def stream_reader(
         self, head: UpstreamHead, chat: ChatRequest, model: Model
     ) -> StreamReader:
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind.endswith("json"):
+        if stream_kind(head, model).endswith("json"):
             parse = partial(self.parse_response, head, chat=chat, model=model)
             return Unstreamed(parse, chat, model)
-        if kind == "text/html":
-            raise UpstreamFailed.of(model.name, failures.MALFORMED, "a page")
         return Translated(_Speech(chat, model), model)
 
 

@@ -11,7 +11,7 @@ from tproxy.core.wishes import unsupported
 from tproxy.providers import vectors
 from tproxy.providers.gigachat import question, wire
 from tproxy.providers.gigachat.endpoint import Endpoint
-from tproxy.providers.gigachat.wire import Object
+from tproxy.providers.said import Object, malformed, whole
 
 _SPOKEN = ("model", "input", "encoding_format")
 
@@ -40,15 +40,13 @@ class Embeddings:
 def _made(body: bytes, model: Model) -> list[Object]:
     """The vectors in the order of their texts."""
     made = wire.objects(wire.opened(body, model).get("data"), "data", model)
-    by_index = {wire.whole(one.get("index")): one for one in made}
+    by_index = {whole(one.get("index")): one for one in made}
     try:
         return [by_index[index] for index in range(len(made))]
     except KeyError:
-        raise wire.malformed(model, "vectors in no order") from None
+        raise malformed(model, "vectors in no order") from None
 
 
 def _used(one: Object) -> int:
     usage = one.get("usage")
-    return (
-        (wire.whole(usage.get("prompt_tokens")) or 0) if isinstance(usage, dict) else 0
-    )
+    return (whole(usage.get("prompt_tokens")) or 0) if isinstance(usage, dict) else 0

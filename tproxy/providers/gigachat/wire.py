@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-
-from tproxy.core import failures
-from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.providers import complaint
+from tproxy.providers.said import Object, malformed
+from tproxy.providers.said import opened as json_object
 
-Object = Mapping[str, object]
-
-_MOST = 1 << 53  # a larger number is no number of tokens or seconds
 _ANSWERS = {"choices", "messages", "data"}
 
 
@@ -22,14 +16,7 @@ def opened(data: bytes, model: Model) -> Object:
     Raises:
         UpstreamFailed: it is an error; `EMPTY` or `MALFORMED`, where there is none.
     """
-    if not data.strip():
-        raise UpstreamFailed.of(model.name, failures.EMPTY, "no body")
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise malformed(model, "no JSON object")
+    said = json_object(data, model)
     if said.get("error") or ("message" in said and not _ANSWERS & said.keys()):
         raise complaint.read(None, {}, data, model)
     return said
@@ -51,12 +38,3 @@ def string(said: object, what: str, model: Model) -> str:
     if not isinstance(said, str):
         raise malformed(model, f"{what} of the wrong type")
     return said
-
-
-def whole(said: object) -> int | None:
-    """A number of tokens or seconds; None for all else."""
-    return said if type(said) is int and 0 <= said < _MOST else None
-
-
-def malformed(model: Model, detail: str) -> UpstreamFailed:
-    return UpstreamFailed.of(model.name, failures.MALFORMED, detail)

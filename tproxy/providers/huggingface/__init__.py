@@ -12,4 +12,4 @@ from tproxy.core.upstream import Dialect
 from tproxy.providers.huggingface.images import Images
 from tproxy.providers.openai import OpenAI
 
-DIALECT: Final = Dialect(chat=OpenAI(), images=Images())
+DIALECT: Final = Dialect(chat=OpenAI(), images=Images(), draws_singly=True)
