@@ -14,7 +14,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 # Beyond itself, `core` and, for its version, `tproxy`.
 MAY_IMPORT = {
     "__main__": {"cli"},
-    "cli": {"app", "lifecycle", "process", "settings", "workers"},
+    "cli": {"app", "lifecycle", "process", "settings", "stores", "workers"},
     "listening": {"server", "settings"},
     "process": {"settings"},
     "stores": {"settings", "state"},

@@ -228,8 +228,8 @@ class Proxy:
 def keep_listening(new: Settings, old: Settings, observer: Observer) -> Settings:
     """`new`, but for what only a restart changes; `observer` is told of that."""
     kept = new.listening_as(old)
-    if kept.server != new.server:
-        words = "server.addr, server.tls and server.workers change only at a restart"
+    if kept != new:
+        words = "server.addr, .tls, .workers and state change only at a restart"
         observer.emit(Notice("warning", words))
     return kept
 

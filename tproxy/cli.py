@@ -31,6 +31,7 @@ from tproxy.settings import (
     load,
     render_init,
 )
+from tproxy.stores import StoreFailed
 from tproxy.workers import NoneStarted
 
 OK, FAILED, FAULTY = 0, 1, 2  # exit codes
@@ -193,6 +194,9 @@ def _run(settings: Settings, load_again: Load | None, started: Started) -> int:
             f"{error.strerror or error}. Another address: --addr HOST:PORT.",
             file=sys.stderr,
         )
+        return FAILED
+    except StoreFailed as error:
+        print(f"tproxy: quotas cannot be counted: {error}.", file=sys.stderr)
         return FAILED
     except NoneStarted:
         print("tproxy: no worker could start; the log says why.", file=sys.stderr)

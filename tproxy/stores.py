@@ -58,7 +58,7 @@ def _sqlite(state: StateSettings, clock: Clock, observer: Observer) -> Store:
     try:
         quotas = SqliteQuotas(Path(state.path), clock, observer)
     except Unusable as error:
-        raise StoreFailed(f"{state.path}: {error}") from error
+        raise StoreFailed(str(error)) from error
 
     async def close() -> None:
         quotas.close()

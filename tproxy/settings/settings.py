@@ -100,7 +100,7 @@ class Settings:
             tls_key=old.server.tls_key,
             workers=old.server.workers,
         )
-        return attrs.evolve(self, server=server)
+        return attrs.evolve(self, server=server, state=old.state)
 
     def with_echo(self, url: str) -> Settings:
         """The same, with the echo provider's models asked at `url`, a full endpoint.
