@@ -12,11 +12,11 @@ import pytest
 from tests.dialect import completion
 from tests.fakes import Gate, Script, Silence, in_no_time
 from tests.relay.rig import ANYBODY, JSON, Rig, model, request, says, tells
-from tests.values import per
+from tests.values import image, per
 from tproxy.core.budget import Budget, Cost, Limit, Unit
 from tproxy.core.chat import ChatRequest
 from tproxy.core.leases import HEARTBEAT_SECONDS, STORE, Denial
-from tproxy.core.model import Client, Model, Price
+from tproxy.core.model import Client, Kind, Model, Price
 from tproxy.core.upstream import Usage
 from tproxy.core.windows import DAY, MINUTE, Window
 from tproxy.relay.cost import Answers, Purse
@@ -85,9 +85,28 @@ def test_money_is_counted_in_billionths_of_a_dollar() -> None:
     purse = Purse.of(priced, caller(DOLLAR))
 
     assert purse.cost(100, 50) == Cost(1, 150, 700_000)
-    assert purse.actual(Usage(100, 50)) == Cost(1, 150, 700_000)
-    assert purse.actual(Usage(0, 0)) is None
+    assert purse.actual(Usage(100, 50), Cost()) == Cost(1, 150, 700_000)
+    assert purse.actual(Usage(0, 0), Cost()) is None
     assert Purse.of(priced, ANYBODY).cost(100, 50) == Cost()
+
+
+@pytest.mark.parametrize(("dialect", "requests"), [("huggingface", 3), ("openai", 1)])
+def test_images_drawn_one_by_one_are_requests_of_their_own(
+    dialect: str, requests: int
+) -> None:
+    there = attrs.evolve(model("a").upstream, dialect=dialect)
+    drawing = attrs.evolve(model("a"), upstream=there, kind=Kind.IMAGE)
+    rig = Rig({"a": Silence()}, models=(drawing,), gate=Gate("transport.open"))
+    asked = attrs.evolve(image(n=3), model="a")
+
+    async def test() -> None:
+        drawn = asyncio.create_task(rig.asking(asked))
+        await rig.gate.reached.wait()
+        drawn.cancel()
+        await asyncio.wait((drawn,))
+
+    in_no_time(test())
+    assert [lease.cost.requests for lease in rig.quotas.reserved] == [requests]
 
 
 def test_more_tokens_than_a_quota_ever_allows_are_too_many() -> None:

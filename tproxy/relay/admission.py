@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 
 from tproxy.core import failures
-from tproxy.core.budget import ONE, Cost
+from tproxy.core.budget import Cost
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.leases import CONCURRENCY, STORE, Denial, Lease
 from tproxy.core.model import Client, Model, Throttle
@@ -64,10 +64,12 @@ class Admission:
         client: Client,
         failed: Mapping[str, UpstreamFailed],
         deadline: float,
+        requests: int = 1,
     ) -> Admitted | Exclusion | None:
         """Take what it costs to ask a candidate, or say why it is passed over.
 
-        None: it is not to be asked again, for the reason that it has failed for.
+        `requests` is how many of the provider's it takes. None: it is not to be asked
+        again, for the reason that it has failed for.
         """
         model = candidate.model
         before = failed.get(model.name)
@@ -77,7 +79,7 @@ class Admission:
                 resting = Exclusion(model, Why.RESTING, "", wait=rest)
                 return resting if before is None else None
         purse = self._purse(model, client)
-        cost = self._cost(request, model, purse)
+        cost = self._cost(request, model, purse, requests)
         if model.throttle is None:
             taken = await self.ports.quotas.reserve(purse.budgets, cost)
         else:
@@ -127,12 +129,14 @@ class Admission:
             known = self._purses[key] = model, client, Purse.of(model, client)
         return known[2]
 
-    def _cost(self, request: Request, model: Model, purse: Purse) -> Cost:
+    def _cost(
+        self, request: Request, model: Model, purse: Purse, requests: int
+    ) -> Cost:
         """Estimated, from the length of the request and what is wanted back."""
         if not purse.by_tokens and purse.price is None:
-            return ONE
+            return purse.cost(0, 0, requests)
         expected = self.ports.answers.expected(request, model)
-        return purse.cost(request.prompt_tokens, expected)
+        return purse.cost(request.prompt_tokens, expected, requests)
 
 
 def _denied(model: Model, purse: Purse, denial: Denial) -> Exclusion:

@@ -131,7 +131,7 @@ class Asking:
             await quotas.release(lease)
         elif failure is None or self._begun:
             self._ports.answers.learn(self.model, usage)
-            await quotas.settle(lease, self._purse.actual(usage))
+            await quotas.settle(lease, self._purse.actual(usage, lease.cost))
         elif failure.failure.counts:
             await quotas.settle(lease, None, Outcome.ERROR)
         elif failure.failure is failures.RATE_LIMIT:

@@ -36,17 +36,18 @@ class Purse:
             throttle[0].name if throttle else None,
         )
 
-    def cost(self, prompt: int, completion: int) -> Cost:
+    def cost(self, prompt: int, completion: int, requests: int = 1) -> Cost:
         """Of so many tokens, as far as anybody counts them."""
         if not self.by_tokens and self.price is None:
-            return ONE
-        return Cost(1, prompt + completion, _spend(self.price, prompt, completion))
+            return ONE if requests == 1 else Cost(requests)
+        spend = _spend(self.price, prompt, completion)
+        return Cost(requests, prompt + completion, spend)
 
-    def actual(self, usage: Usage | None) -> Cost | None:
-        """What was used; None where nobody said."""
+    def actual(self, usage: Usage | None, reserved: Cost) -> Cost | None:
+        """What was used; None where nobody said, and it was as reserved."""
         if usage is None or not (usage.prompt or usage.completion):
             return None
-        return self.cost(usage.prompt, usage.completion)
+        return self.cost(usage.prompt, usage.completion, reserved.requests)
 
 
 @attrs.define(eq=False)

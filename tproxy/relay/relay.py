@@ -11,9 +11,10 @@ from contextlib import suppress
 import attrs
 
 from tproxy.core import failures
-from tproxy.core.catalog import DEFAULT_CATEGORY, Asked, Catalog
+from tproxy.core.catalog import DEFAULT_CATEGORY, Catalog
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import ProxyError, QuotaExhausted, UpstreamFailed
+from tproxy.core.image import ImageRequest
 from tproxy.core.model import Client, Model, RetryPolicy, Routing
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Selection, Why
@@ -28,25 +29,12 @@ from tproxy.relay.doors import Doors
 from tproxy.relay.linking import Linking
 from tproxy.relay.queues import Full
 from tproxy.relay.retry import pause
+from tproxy.relay.search import Search
 from tproxy.relay.stepping import make
 from tproxy.relay.trail import Trail
 from tproxy.relay.verdict import verdict
 
 Select = Callable[[Request, Client, list[Candidate], str], Selection]
-
-
-@attrs.define(eq=False)
-class Search:
-    """One request on its way to an answer, and what has come of it so far."""
-
-    request: Request
-    client: Client
-    trail: Trail
-    asked: Asked
-    deadline: float
-    linking: Linking | None = None
-    excluded: list[Exclusion] = attrs.field(factory=list)
-    failed: dict[str, UpstreamFailed] = attrs.field(factory=dict)
 
 
 @attrs.frozen(eq=False)
@@ -120,7 +108,8 @@ class Relay:
                     heapq.heappush(line, (now, rank, candidate, repeat))
                     continue
                 admitted = await self.admission.admit(
-                    candidate, request, search.client, failed, search.deadline
+                    *(candidate, request, search.client, failed, search.deadline),
+                    self._requests(request, model),
                 )
                 if not isinstance(admitted, Admitted):
                     excluded += [] if admitted is None else [admitted]
@@ -149,6 +138,12 @@ class Relay:
                 if again is not None:
                     heapq.heappush(line, (again, rank, candidate, repeat + 1))
         raise await self._verdict(request, selection, excluded, failed)
+
+    def _requests(self, request: Request, model: Model) -> int:
+        """How many requests of the provider's this one takes."""
+        if not isinstance(request, ImageRequest):
+            return 1
+        return request.n if self.dialect(model.upstream.dialect).draws_singly else 1
 
     async def _patiently(self, search: Search, until: float) -> Answer:
         """Ask once quotas have room, for which one may wait in line `until` a moment.
