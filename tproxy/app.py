@@ -229,7 +229,8 @@ def keep_listening(new: Settings, old: Settings, observer: Observer) -> Settings
     """`new`, but for what only a restart changes; `observer` is told of that."""
     kept = new.listening_as(old)
     if kept != new:
-        words = "server.addr, .tls, .workers and state change only at a restart"
+        words = "server.addr, server.tls, server.workers and state"
+        words += " change only at a restart"
         observer.emit(Notice("warning", words))
     return kept
 

@@ -111,7 +111,7 @@ def test_a_call_keeps_its_id_and_may_have_no_arguments() -> None:
 
 def test_no_two_calls_have_one_id() -> None:
     ids = ["a", "a", None, "call_0_1", "call_0_1"]
-    calls = [{"id": id, "name": "f", "arguments": {}} for id in ids]
+    calls: list[object] = [{"id": id, "name": "f", "arguments": {}} for id in ids]
 
     told = message({"tool_calls": calls})["tool_calls"]
 
