@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from tproxy.core import failures
+from tproxy.core.breaker import BreakerState, State
 from tproxy.core.budget import ONE, Budget, Cost, Outcome
 from tproxy.core.failures import Failure
 from tproxy.core.leases import (
@@ -210,6 +211,10 @@ class FakeBreakers:
     async def resting(self, models: Sequence[str]) -> list[float]:
         await self.gate.passing("breakers.resting")
         return [self.rests.get(model, 0.0) for model in models]
+
+    async def states(self, models: Sequence[str]) -> list[BreakerState]:
+        rests = [self.rests.get(model, 0.0) for model in models]
+        return [BreakerState(State.OPEN, r) if r else BreakerState() for r in rests]
 
     async def asked(self, model: str) -> None:
         await self.gate.passing("breakers.asked")

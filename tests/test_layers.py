@@ -14,9 +14,13 @@ FILES = sorted(HOUSE.rglob("*.py"))
 # Beyond itself, `core` and, for its version, `tproxy`.
 MAY_IMPORT = {
     "__main__": {"cli"},
-    "cli": {"app", "lifecycle", "process", "settings", "stores", "workers"},
+    "cli": {
+        *("app", "lifecycle", "process", "settings", "simulation"),
+        *("status", "stores", "workers"),
+    },
     "listening": {"server", "settings"},
     "process": {"settings"},
+    "simulation": {"relay", "selection", "settings", "state"},
     "stores": {"settings", "state"},
     "web": {"relay"},
 }

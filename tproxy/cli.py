@@ -1,4 +1,4 @@
-"""The command line: serve, up, check, init. `interface.md`, "Commands"."""
+"""The command line, see `interface.md`, "Commands"."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tornado
 
-from tproxy import __version__
+from tproxy import __version__, status
 from tproxy.app import Dialects
 from tproxy.core.errors import ConfigError, Fault
 from tproxy.core.model import Kind
@@ -29,8 +29,10 @@ from tproxy.settings import (
     Settings,
     discover,
     load,
+    nearby,
     render_init,
 )
+from tproxy.simulation.summary import simulate
 from tproxy.stores import StoreFailed
 from tproxy.workers import NoneStarted
 
@@ -85,6 +87,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     _env_flag(init)
     init.set_defaults(run=_init)
+
+    look = commands.add_parser("status", help="ask a running proxy what is left")
+    look.add_argument(
+        "-url", "--url", help="of the proxy; default http://127.0.0.1:8080, or PORT"
+    )
+    look.add_argument("-json", "--json", action="store_true", help="as it answers")
+    _env_flag(look)
+    look.set_defaults(run=_status)
+
+    replay = commands.add_parser(
+        "simulate", help="replay an access log against a configuration"
+    )
+    replay.add_argument("-log", "--log", type=Path, metavar="FILE", required=True)
+    replay.add_argument("-json", "--json", action="store_true", help="for scripts")
+    _file_flags(replay)
+    replay.set_defaults(run=_simulate)
     return parser
 
 
@@ -178,6 +196,38 @@ def _count(settings: Settings) -> str:
 def _init(arguments: argparse.Namespace) -> int:
     text = render_init(os.environ, dialects=Dialects(), env_file=arguments.env_file)
     print(text, end="")
+    return OK
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    here = nearby(os.environ, arguments.env_file)
+    try:
+        body = status.ask(arguments.url or here.url, here.token)
+        print(body if arguments.json else status.table(body))
+    except status.Unanswered as error:
+        print(f"tproxy status: {error}.", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    if arguments.config is None:
+        print("tproxy simulate: by which file? Give --config FILE.", file=sys.stderr)
+        return FAULTY
+    settings = load(
+        arguments.config,
+        environ=os.environ,
+        dialects=Dialects(),
+        env_file=arguments.env_file,
+    )
+    _warn(settings.warnings)
+    try:
+        summary = simulate(arguments.log, settings)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        print(f"tproxy simulate: {arguments.log}: {why}.", file=sys.stderr)
+        return FAILED
+    print(json.dumps(summary.json()) if arguments.json else summary.text())
     return OK
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tproxy.core.breaker import CLOSED, Breaker, BreakerPolicy
+from tproxy.core.breaker import CLOSED, Breaker, BreakerPolicy, BreakerState, State
 from tproxy.core.failures import Rest
 
 NOW = 12.0
@@ -35,6 +35,22 @@ def test_a_success_between_them_starts_the_row_anew() -> None:
     breaker = failing(2).succeeded(NOW, POLICY)
 
     assert failing(2, breaker).resting_for(0.0) == 0.0
+
+
+def test_it_says_how_it_is() -> None:
+    assert CLOSED.state(0.0) == BreakerState(State.CLOSED)
+    assert failing(2).state(0.0) == BreakerState(State.CLOSED, 0.0, 2)
+    assert opened().state(4.0) == BreakerState(State.OPEN, 6.0, 3, 1)
+    assert opened().state(10.0) == BreakerState(State.HALF_OPEN, 0.0, 3, 1)
+    assert probing().state(10.0) == BreakerState(State.HALF_OPEN, 10.0, 3, 1)
+    again = failing(1, probing(), now=11.0)
+    assert again.state(11.0) == BreakerState(State.OPEN, 20.0, 4, 2)
+
+
+def test_a_proof_ends_the_row_of_failures() -> None:
+    proven = failing(5).asked(20.0, USUAL).succeeded(20.0, USUAL)
+
+    assert proven.state(20.0) == BreakerState(State.HALF_OPEN, 0.0, 0, 1)
 
 
 def flow(outcomes: str, *, apart: float = 0.1) -> Breaker:
@@ -195,7 +211,7 @@ def test_nothing_is_banned_for_good(steps: list[tuple[str | Rest, float]]) -> No
             case Rest():
                 breaker = breaker.failed(step, now, POLICY)
 
-        assert 0.0 <= breaker.resting_for(now) <= POLICY.max_rest
+        assert 0.0 <= breaker.resting_for(now) <= POLICY.max_rest + 1e-6
         after = now + POLICY.max_rest + 1e-6
         assert breaker.resting_for(after) == 0.0
         assert breaker.asked(after, POLICY).succeeded(after, POLICY) == CLOSED

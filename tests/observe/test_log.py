@@ -73,6 +73,7 @@ def test_what_is_known_of_a_request_is_told() -> None:
         stream=True,
         code="upstream_error",
         left=True,
+        asked="SMALL",
         usage=Usage(3, 4),
         attempts=(
             Attempt("a", "p", "rate_limit", 0.5, "429: slow down"),
@@ -90,6 +91,7 @@ def test_what_is_known_of_a_request_is_told() -> None:
             "stream": True,
             "code": "upstream_error",
             "left": True,
+            "asked": "SMALL",
             "prompt_tokens": 3,
             "completion_tokens": 4,
             "attempts": [

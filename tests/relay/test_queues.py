@@ -190,9 +190,11 @@ def test_a_line_is_only_so_long() -> None:
         waiting = [asyncio.create_task(wait()) for _ in range(2)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+        assert queues.lengths() == {"x": 1}
         with pytest.raises(Full):
             await wait()
         await asyncio.gather(*waiting)
+        assert queues.lengths() == {}
         assert not queues.busy("x")
 
     in_no_time(test())

@@ -87,6 +87,8 @@ def test_where_chats_are_asked(provider: str, url: str, asked: str) -> None:
         ("gemini", f"{GEMINI}/models/imagen:predict", "gemini", "image"),
         ("gemini", f"{GEMINI}/models/e:batchEmbedContents", "gemini", "embedding"),
         ("cohere", "https://api.cohere.com/v2/embed", "cohere", "embedding"),
+        ("ollama", "http://localhost:11434/api/chat", "ollama", "chat"),
+        ("any", "http://gpu.local/ollama/api/embed", "ollama", "embedding"),
         # the end of the URL is OpenAI's, whatever the provider
         ("gigachat", "https://g.example/api/v1/embeddings", "openai", "embedding"),
         ("gemini", f"{GEMINI}/openai/embeddings", "openai", "embedding"),

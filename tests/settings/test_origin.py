@@ -7,6 +7,7 @@ import pytest
 from tests.settings.configuring import DIALECTS, TOKEN
 from tproxy.core.budget import Budget, Limit, Unit
 from tproxy.core.errors import ConfigError
+from tproxy.core.meters import Meter, Metered
 from tproxy.core.model import (
     ALL_CAPABILITIES,
     ClientCredentials,
@@ -68,6 +69,14 @@ def limits(minute: int, hour: int, day: int) -> tuple[Limit, ...]:
 def test_the_valid_file_loads_unchanged(tmp_path: Path) -> None:
     settings = origin(tmp_path)
 
+    own = Budget("model/groq/llama-3.2-90b-vision-preview", limits(10, 100, 3500))
+    daily = Meter(
+        Unit.REQUESTS,
+        Window(DAY, WindowKind.CALENDAR),
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-reset-requests",
+    )
     assert settings.models[2] == Model(
         "groq/llama-3.2-90b-vision-preview",
         "groq",
@@ -82,9 +91,8 @@ def test_the_valid_file_loads_unchanged(tmp_path: Path) -> None:
         priority=1,
         max_request_length=128_000,
         capabilities=ALL_CAPABILITIES,
-        budgets=(
-            Budget("model/groq/llama-3.2-90b-vision-preview", limits(10, 100, 3500)),
-        ),
+        budgets=(own,),
+        meters=(Metered(own, (daily,)),),
     )
     assert [
         (m.provider, m.upstream_name, m.category, m.priority, m.obstacle is None)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from tproxy.core import failures
-from tproxy.core.breaker import BreakerPolicy
+from tproxy.core.breaker import BreakerPolicy, BreakerState, State
 from tproxy.state.memory import MemoryBreakers, MemoryTurns
 
 T = TypeVar("T")
@@ -66,6 +66,18 @@ def test_nothing_is_known_of_a_model_never_asked() -> None:
     now(breakers.excused("c"))
 
     assert now(breakers.resting(["a", "b", "c", "d"])) == [0.0] * 4
+
+
+def test_breakers_say_how_they_are() -> None:
+    breakers = MemoryBreakers(FakeClock(), BreakerPolicy(jitter=0.0))
+    now(breakers.failed("a", failures.AUTH))
+    now(breakers.failed("b", failures.SERVER))
+
+    assert now(breakers.states(["a", "b", "c"])) == [
+        BreakerState(State.OPEN, 10.0, 1, 1),
+        BreakerState(State.CLOSED, 0.0, 1),
+        BreakerState(),
+    ]
 
 
 def test_a_turn_is_later_than_all_before() -> None:

@@ -23,7 +23,7 @@ from tproxy.web.routes import ROUTES
 
 PUBLIC = {"/ping", "/healthz", "/readyz"}
 ASKED = ["/chat/completions", "/images/generations", "/image", "/embeddings"]
-EVERY_ROUTE = [*ASKED, "/models", "/models/echo/small", *sorted(PUBLIC)]
+EVERY_ROUTE = [*ASKED, "/models", "/models/echo/small", "/status", *sorted(PUBLIC)]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import tracemalloc
 from collections.abc import Sequence
 
-from tproxy.contract import outcome
+from tproxy.contract import outcome, recording
 from tproxy.contract.recording import Recording
 from tproxy.contract.shape import require
 from tproxy.core.model import Model
 from tproxy.core.upstream import Dialect
 
-_EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
 _WARM = 10_000  # events after which what is bounded has met its bound
 _REPEATS = 2_000
 _MOST_BYTES = 16_384
@@ -22,7 +20,7 @@ def repeatable(
     dialect: Dialect, stream: Recording, model: Model
 ) -> tuple[Sequence[bytes], bytes] | None:
     """An event of text that can come as often as one likes, and those before it."""
-    events = _EVENT.findall(stream.body)
+    events = recording.events(stream.body)
     for place, event in enumerate(events):
         before, after = events[: place + 1], events[place + 1 :]
         once = outcome.fed(dialect, stream.head, [*before, *after], model)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import attrs
 
 from tproxy.core.upstream import UpstreamHead
 
+_EVENT = re.compile(rb".*?\n\r?\n", re.DOTALL)
+_LINE = re.compile(rb"\{.*\}\r?\n")
 KINDS = ("chat", "chat-stream", "error")
 
 
@@ -31,6 +34,11 @@ class Recording:
     def chance(self) -> random.Random:
         """The same one in each run."""
         return random.Random(self.id)  # noqa: S311 - it guards nothing
+
+
+def events(body: bytes) -> list[bytes]:
+    """The whole events of a stream, or its lines, where each is a JSON object."""
+    return _EVENT.findall(body) or _LINE.findall(body)
 
 
 def read(folder: Path) -> tuple[Recording, ...]:

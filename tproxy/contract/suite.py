@@ -29,6 +29,7 @@ from tproxy.core.model import Model
 from tproxy.core.upstream import Dialect, UpstreamHead
 
 _GAPS = re.compile(rb"\r?\n\r?\n").finditer  # between events
+_LINE_ENDS = re.compile(rb"\n").finditer  # where there are none
 _SHORT = 4_000  # bytes, of a stream that is cut at every place
 _LONG = 30_000  # bytes; a longer stream is tampered with by chance alone
 _JSON = UpstreamHead(200, {"content-type": "application/json"})
@@ -150,7 +151,8 @@ class DialectContract:
         """Its end is a failure, unless all was said by then; no word is another one."""
         raw, chance = stream.body, stream.chance()
         whole = self._fed(stream.head, [raw])
-        ends = [place for gap in _GAPS(raw) for place in gap.span()][:-1]
+        gaps = [*_GAPS(raw)] or [*_LINE_ENDS(raw)]
+        ends = [place for gap in gaps for place in gap.span()][:-1]
         ends += [chance.randrange(len(raw)) for _ in range(20)]
 
         for end in ends:

@@ -11,7 +11,9 @@ from functools import partial
 from typing import Any
 
 _BLANK_LINE = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
-_DATA = re.compile(rb"(?<=^data: )(\{.*\}|\[.*\])(?=\r?$)", re.MULTILINE)
+_DATA = re.compile(
+    rb"(?:(?<=^data: )|(?<![^\n])(?=\{))(\{.*\}|\[.*\])(?=\r?$)", re.MULTILINE
+)
 
 # Bodies that are no answer at all.
 WORTHLESS = {
@@ -50,6 +52,8 @@ def streams(
 ) -> Iterator[bytes]:
     """So many variants of a stream, and two more: twice, and backwards."""
     events = [event for event in _BLANK_LINE.split(body) if event]
+    if len(events) == 1:
+        events = body.splitlines(keepends=True)
     yield body + body
     yield b"".join(reversed(events))
     for _ in range(count):

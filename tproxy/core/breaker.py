@@ -10,6 +10,8 @@ Moments and rests are in seconds of one steady clock.
 
 from __future__ import annotations
 
+import enum
+
 import attrs
 
 from tproxy.core.failures import Rest
@@ -34,12 +36,33 @@ class BreakerPolicy:
     proofs: int = 2
 
 
+class State(enum.Enum):
+    """Whether requests go through: all, none, or one at a time."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@attrs.frozen
+class BreakerState:
+    """A breaker at one moment; while it is half-open it rests for as long as it probes.
+
+    `failures` are those in a row, `openings` those since it was closed.
+    """
+
+    state: State = State.CLOSED
+    resting_for: float = 0.0  # seconds
+    failures: int = 0
+    openings: int = 0
+
+
 @attrs.frozen
 class Breaker:
     """One candidate's health. `openings` in a row without its being closed between.
 
-    While closed, `failures` are those in a row, and `bad` of `seen` requests failed
-    since `since`. `probe_until` is 0 while no probe is out; a probe that never reports
+    `failures` are those in a row. While closed, `bad` of `seen` requests failed since
+    `since`. `probe_until` is 0 while no probe is out; a probe that never reports
     back is forgotten when another rest has gone by. Once open, only a probe's outcome
     matters: whatever else ends now was sent before, and a burst of it must not double
     the rest with each failure.
@@ -60,6 +83,13 @@ class Breaker:
             return 0.0
         return max(self.open_until - now, self.probe_until - now, 0.0)
 
+    def state(self, now: float) -> BreakerState:
+        """As it is to be seen from outside."""
+        if not self.openings:
+            return BreakerState(failures=self.failures)
+        state = State.OPEN if now < self.open_until else State.HALF_OPEN
+        return BreakerState(state, self.resting_for(now), self.failures, self.openings)
+
     def asked(self, now: float, policy: BreakerPolicy) -> Breaker:
         """After a request was let through: while half-open, it is the only one."""
         if not self.openings:
@@ -76,7 +106,9 @@ class Breaker:
         proofs = self.proofs + 1
         if proofs >= policy.proofs:
             return CLOSED
-        return attrs.evolve(self, proofs=proofs, open_until=now, probe_until=0.0)
+        return attrs.evolve(
+            self, failures=0, proofs=proofs, open_until=now, probe_until=0.0
+        )
 
     def excused(self) -> Breaker:
         """After a request that told nothing about health: its probe is free again."""
@@ -95,7 +127,7 @@ class Breaker:
             counted = self._counted(now, policy)
             if not (rest is Rest.AT_ONCE or counted._is_bad(policy)):
                 return counted
-        opened = Breaker(openings=self.openings + 1)
+        opened = Breaker(self.failures + 1, openings=self.openings + 1)
         spread = 1 + policy.jitter * (2 * chance - 1)
         until = now + min(opened._rest(policy) * spread, policy.max_rest)
         return attrs.evolve(opened, open_until=until)

@@ -44,6 +44,7 @@ class RequestFinished:
     attempts: tuple[Attempt, ...] = ()
     usage: Usage | None = None
     left: bool = False  # the client went away first
+    asked: str | None = None  # a name of ours that the client called; "" without one
 
 
 @attrs.frozen

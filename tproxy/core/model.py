@@ -12,6 +12,7 @@ import attrs
 from attrs import validators
 
 from tproxy.core.budget import Budget, Unit
+from tproxy.core.meters import Metered
 from tproxy.core.secret import Secret
 
 
@@ -167,7 +168,8 @@ class Model:
     is listed but never asked: the obstacle says why, in words for the client. A
     `strict` one refuses hints that its dialect has no words for; others drop them.
     `budgets` are what a request takes from: the model's own comes first and is always
-    there, then its provider's and those of pools.
+    there, then its provider's and those of pools. `meters` are those that its
+    provider's headers tell of.
     """
 
     name: str
@@ -187,6 +189,7 @@ class Model:
     budgets: tuple[Budget, ...] = ()
     throttle: Throttle | None = None
     price: Price | None = None
+    meters: tuple[Metered, ...] = ()
 
     @cached_property
     def counts_tokens(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from tproxy.core.breaker import BreakerState
 from tproxy.core.failures import Failure
 
 
@@ -25,6 +26,10 @@ class Breakers(Protocol):
 
     async def resting(self, models: Sequence[str]) -> list[float]:
         """For each model, the seconds it rests still; 0 if it does not."""
+        ...
+
+    async def states(self, models: Sequence[str]) -> list[BreakerState]:
+        """All about each model, for whoever wants to look."""
         ...
 
     async def asked(self, model: str) -> None:

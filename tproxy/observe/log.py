@@ -55,6 +55,8 @@ def _request(event: RequestFinished) -> str:
         f'"method": {_quoted(event.method)}, "route": {_quoted(event.route)}, '
         f'"status": {event.status}, "seconds": {event.seconds:.4f}'
     )
+    if event.asked is not None:
+        said += f', "asked": {_quoted(event.asked)}'
     if event.model is not None:
         stream = "true" if event.stream else "false"
         said += f', "model": {_quoted(event.model)}'

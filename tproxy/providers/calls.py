@@ -10,12 +10,41 @@ from typing import Final
 import attrs
 
 from tproxy.core import failures
+from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.message import ToolCall
 from tproxy.core.model import Model
 
 MOST_CALLS: Final = 1_024  # in one answer
 _MOST = 131_072  # characters of a stream; more are not judged
+
+
+def call_id(given: str, taken: set[str], chat: ChatRequest) -> str:
+    """The id of a call, which is then `taken`: its own, if no other has it."""
+    place = len(taken)
+    id = given if given and given not in taken else f"call_{chat.id or 0}_{place}"
+    while id in taken:
+        id += f"_{place}"
+    taken.add(id)
+    return id
+
+
+def written(arguments: object, model: Model) -> str:
+    """Arguments as text. They come as an object, or as text already.
+
+    Raises:
+        UpstreamFailed: `MODEL_FAULT`, they are neither.
+    """
+    try:
+        if isinstance(arguments, str):
+            arguments = json.loads(arguments or "{}")
+        if arguments is None:
+            return "{}"
+        if isinstance(arguments, dict):
+            return json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError):
+        pass
+    raise _botched(model)
 
 
 def check_ids(calls: Sequence[ToolCall], model: Model) -> None:
@@ -32,8 +61,7 @@ def check_arguments(texts: Iterable[str], finish: str, model: Model) -> None:
             short either.
     """
     if finish != "length" and not all(map(_is_object, texts)):
-        detail = "arguments that are no object"
-        raise UpstreamFailed.of(model.name, failures.MODEL_FAULT, detail)
+        raise _botched(model)
 
 
 @attrs.define
@@ -64,3 +92,8 @@ def _is_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _botched(model: Model) -> UpstreamFailed:
+    detail = "arguments that are no object"
+    return UpstreamFailed.of(model.name, failures.MODEL_FAULT, detail)

@@ -6,14 +6,14 @@ from contextlib import AbstractAsyncContextManager
 
 import attrs
 
-from tproxy.core import failures
-from tproxy.core.budget import Outcome
+from tproxy.core import failures, meters
+from tproxy.core.budget import Budget, Outcome
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.events import Attempt
-from tproxy.core.leases import Lease, QuotaStore, Room
+from tproxy.core.leases import Heard, Lease, QuotaStore, Room
 from tproxy.core.model import Model
 from tproxy.core.state import Breakers, Clock
-from tproxy.core.upstream import UpstreamReply, Usage
+from tproxy.core.upstream import UpstreamHead, UpstreamReply, Usage
 from tproxy.relay.budget import RetryBudget
 from tproxy.relay.cost import Answers, Purse
 from tproxy.relay.leases import OpenLeases
@@ -53,6 +53,8 @@ class Asking:
     rest: float = 0.0  # seconds its quota rests, once the provider limited us
     _begun: bool = False  # the client has part of the answer
     _started: float = 0.0
+    _heard: tuple[tuple[Budget, tuple[Heard, ...]], ...] = ()  # at `_heard_at`
+    _heard_at: float = 0.0
     _exchange: AbstractAsyncContextManager[UpstreamReply] | None = None
     _ended: bool = False
 
@@ -81,7 +83,19 @@ class Asking:
         reply = await exchange.__aenter__()
         self._exchange = exchange
         self._ports.quotas.reached(self._lease)
+        self.hear(reply.head)
         return reply
+
+    def hear(self, head: UpstreamHead) -> None:
+        """Note what the provider says of its quotas."""
+        metered = self.model.meters
+        if metered:
+            clock = self._ports.clock
+            self._heard_at, wall = clock.steady(), clock.wall()
+            self._heard = tuple(
+                (each.budget, meters.read(head.headers, each.meters, wall))
+                for each in metered
+            )
 
     def drop(self, fields: tuple[str, ...]) -> None:
         """Note the client's fields that the dialect has no words for.
@@ -138,6 +152,8 @@ class Asking:
             await quotas.settle(lease, None, Outcome.REFUSAL)
         else:
             await quotas.release(lease)
+        if self._heard:
+            await self._learn()
         if failure is not None and failure.failure is failures.RATE_LIMIT:
             await self._rest(failure.retry_after)
 
@@ -152,6 +168,14 @@ class Asking:
         self._begun = True
         self._trail.usage = usage
         self._trail.broken = failure.told.code
+
+    async def _learn(self) -> None:
+        """Tell the quotas what the provider said of them, unless it is too long ago."""
+        age = self._ports.clock.steady() - self._heard_at
+        for budget, heard in self._heard:
+            news = meters.later(heard, age)
+            if news:
+                await self._ports.quotas.learn(budget, news)
 
     async def _rest(self, seconds: float | None) -> None:
         """The provider limits us, for `seconds` if it said how long."""

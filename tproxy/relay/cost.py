@@ -25,7 +25,7 @@ class Purse:
 
     @classmethod
     def of(cls, model: Model, client: Client) -> Purse:
-        throttle = _concurrency(model.throttle)
+        throttle = concurrency(model.throttle)
         budgets = (*model.budgets, *throttle, *client.budgets)
         units = {limit.unit for budget in budgets for limit in budget.limits}
         return cls(
@@ -71,7 +71,7 @@ class Answers:
             self._lately[model.name] = after
 
 
-def _concurrency(throttle: Throttle | None) -> tuple[Budget, ...]:
+def concurrency(throttle: Throttle | None) -> tuple[Budget, ...]:
     """What may be under way, as a budget: so it holds for all processes together."""
     if throttle is None or throttle.max_concurrent is None:
         return ()

@@ -37,6 +37,13 @@ class Queues:
         """Whether somebody has its turn there."""
         return thing in self._lines
 
+    def lengths(self) -> dict[Hashable, int]:
+        """How many wait, for each thing where somebody has its turn."""
+        return {
+            thing: sum(not called.done() for *_, called in line.waiting)
+            for thing, line in self._lines.items()
+        }
+
     @asynccontextmanager
     async def turn(
         self,

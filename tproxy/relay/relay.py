@@ -79,6 +79,7 @@ class Relay:
         begun = clock.steady()
         deadline = begun + min(routing.deadline_seconds, patience)
         asked = self.catalog.find(request.model, request.kind)
+        trail.asked = request.model or ""
         search = Search(request, client, trail, asked, deadline)
         if self.fetches_links and isinstance(request, ChatRequest):
             search.linking = Linking(request, self.doors.outside)

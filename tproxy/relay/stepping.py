@@ -122,6 +122,7 @@ class _Walk:
         request = await doors.signed(request, model, patience.whole)
         asking.sent = True
         async with doors.transport.open(request, model.upstream, patience) as reply:
+            asking.hear(reply.head)
             await doors.check(reply, request, self._adapter, model)
             return Received(reply.head, await whole(reply))
 

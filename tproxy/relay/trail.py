@@ -11,8 +11,12 @@ from tproxy.core.upstream import Usage
 
 @attrs.define(eq=False)
 class Trail:
-    """Owned by one request. `broken` is set once an answer ended in an error event."""
+    """Owned by one request. `broken` is set once an answer ended in an error event.
 
+    `asked` is the name that the client called, "" without one; None if it is not ours.
+    """
+
+    asked: str | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
     model: Model | None = None
     reason: str = ""

@@ -5,6 +5,7 @@
 """
 
 from tproxy.settings.discovery import discover, render_init
+from tproxy.settings.nearby import nearby
 from tproxy.settings.reader import load
 from tproxy.settings.settings import (
     ECHO_URL,
@@ -26,5 +27,6 @@ __all__ = [
     "StateSettings",
     "discover",
     "load",
+    "nearby",
     "render_init",
 ]

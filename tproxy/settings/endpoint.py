@@ -29,6 +29,7 @@ _OWN_ENDS = {
     ":embedContent": Kind.EMBEDDING,
     ":batchEmbedContents": Kind.EMBEDDING,
 }
+_OLLAMAS_ENDS = ("/api/chat", "/api/embed")  # its base is of OpenAI's dialect
 _BASE = re.compile(
     r"/(v\d+\w*|api|beta|deployments/[^/]+|inference|models|openai|run)$"
 )
@@ -166,6 +167,8 @@ def _made(path: str, preset: Preset, *, unsized: bool) -> Kind:
 
 def _spoken(path: str, preset: Preset, kind: Kind) -> str:
     """The provider's own dialect, unless the URL is a base of its compatible side."""
+    if path.endswith(_OLLAMAS_ENDS):
+        return "ollama"
     return OPENAI if path.endswith(preset.bases) else preset.own(kind)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tproxy.core.errors import ConfigError
 from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind, Model, Price
-from tproxy.settings import budgets, schema, throttles
+from tproxy.settings import budgets, meters, schema, throttles
 from tproxy.settings.accounts import NOT_VISIBLE, VISIBLE, Account, named
 from tproxy.settings.dialects import Dialects, makes
 from tproxy.settings.endpoint import Endpoint
@@ -78,7 +78,7 @@ def resolve(
     for account in accounts.values():
         if account.name not in used:
             _check_unused(account, expansion, dialects, report)
-    return tuple(models)
+    return meters.attach(models, accounts)
 
 
 def _check_names(said: Mapping[int, schema.Model], report: Report) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from tproxy.core.breaker import CLOSED, Breaker, BreakerPolicy
+from tproxy.core.breaker import CLOSED, Breaker, BreakerPolicy, BreakerState
 from tproxy.core.failures import Failure
 from tproxy.core.state import Clock
 
@@ -25,6 +25,10 @@ class MemoryBreakers:
     async def resting(self, models: Sequence[str]) -> list[float]:
         now = self._clock.steady()
         return [self._by_model.get(name, CLOSED).resting_for(now) for name in models]
+
+    async def states(self, models: Sequence[str]) -> list[BreakerState]:
+        now = self._clock.steady()
+        return [self._by_model.get(name, CLOSED).state(now) for name in models]
 
     async def asked(self, model: str) -> None:
         breaker = self._by_model.get(model)

@@ -72,7 +72,7 @@ class BaseHandler(Handler):
         if self.request.method == "OPTIONS":
             return
         if not self.public:
-            self.client = self._authenticated()
+            self.client = self.authenticated()
         if self.request.method not in self.ALLOWED:
             raise MethodNotAllowed(
                 message=f"{self.request.method} is not for this route.",
@@ -153,6 +153,7 @@ class BaseHandler(Handler):
                 attempts=tuple(trail.attempts),
                 usage=trail.usage,
                 left=self.client_gone,
+                asked=trail.asked,
             )
         )
 
@@ -179,8 +180,11 @@ class BaseHandler(Handler):
         if seconds > _LONGEST_SDK_WAIT:
             self.set_header("x-should-retry", "false")
 
-    def _authenticated(self) -> Client:
-        """The client of the one `Authorization: Bearer` header (RFC 6750, 2.1)."""
+    def authenticated(self) -> Client | None:
+        """The client of the one `Authorization: Bearer` header (RFC 6750, 2.1).
+
+        None where a route needs no token of this request.
+        """
         said = self.request.headers.get_list("Authorization")
         kind, _, token = said[0].partition(" ") if len(said) == 1 else ("", "", "")
         client = self.snapshot.client(token.strip())

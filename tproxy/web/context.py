@@ -59,3 +59,8 @@ class Context:
     ready: bool = False
     active: set[Cuttable] = attrs.field(factory=set)
     idle: Callable[[], None] = lambda: None  # called when the last active one ends
+    started: float = attrs.field(init=False)  # a steady moment
+
+    @started.default
+    def _now(self) -> float:
+        return self.clock.steady()

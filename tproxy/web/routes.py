@@ -22,6 +22,7 @@ from tproxy.web.health import PingHandler, ReadyHandler
 from tproxy.web.images import ImageHandler, ImagesHandler
 from tproxy.web.models import ModelHandler, ModelsHandler
 from tproxy.web.request import Request
+from tproxy.web.status import StatusHandler
 
 ROUTES: dict[str, type[BaseHandler]] = {
     "/chat/completions": ChatHandler,
@@ -32,6 +33,7 @@ ROUTES: dict[str, type[BaseHandler]] = {
     "/ping": PingHandler,
     "/healthz": PingHandler,
     "/readyz": ReadyHandler,
+    "/status": StatusHandler,
 }
 _ONE_MODEL = "/models/"  # and then its id, slashes and all
 

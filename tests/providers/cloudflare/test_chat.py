@@ -120,7 +120,7 @@ def test_no_two_calls_have_one_id() -> None:
 
 
 def test_arguments_may_be_cut_short_with_the_answer() -> None:
-    calls = [{"name": "f", "arguments": '{"a'}]
+    calls: list[object] = [{"name": "f", "arguments": '{"a'}]
 
     [choice] = answer(envelope(whole("length", tool_calls=calls)))["choices"]
 

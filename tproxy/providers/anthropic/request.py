@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from tproxy.core import fields, wishes
 from tproxy.core.chat import ChatRequest
-from tproxy.core.errors import InvalidRequest
 from tproxy.core.model import Model
 from tproxy.core.upstream import Headers, UpstreamRequest
 from tproxy.core.wishes import Named, Schema, Wishes
 from tproxy.providers.anthropic import schema, turns
 from tproxy.providers.anthropic.generation import Generation
 from tproxy.providers.anthropic.thinking import Thinking
+from tproxy.providers.asking import encoded
 
 _VERSION = ("anthropic-version", "2023-06-01")
 FORM_TOOL = "answer"  # is called where an answer cannot be bound to a schema otherwise
@@ -77,7 +76,7 @@ def build(chat: ChatRequest, model: Model) -> UpstreamRequest:
         method="POST",
         url=_url(model.upstream.url),
         headers=_headers(chat, model),
-        body=_encoded(said),
+        body=encoded(said),
         dropped=(*dropped, *thinking.dropped),
     )
 
@@ -189,14 +188,3 @@ def _sampling(
     if len(stop) < len(wish.stop):  # a blank is refused
         dropped.append("stop")
     return said
-
-
-def _encoded(said: Mapping[str, object]) -> bytes:
-    try:
-        text = json.dumps(
-            said, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        )
-    except (ValueError, RecursionError):
-        message = "The body holds a number too large, or is nested too deeply."
-        raise InvalidRequest(message=message) from None
-    return text.encode("utf-8", "backslashreplace")

@@ -14,7 +14,7 @@ from tproxy.core.message import ToolCall
 from tproxy.core.model import Model
 from tproxy.core.upstream import Reply, StreamReader, UpstreamHead, UpstreamRequest
 from tproxy.providers import complaint
-from tproxy.providers.calls import check_arguments
+from tproxy.providers.calls import call_id, check_arguments
 from tproxy.providers.cloudflare import question, result
 from tproxy.providers.cloudflare.result import CallPart
 from tproxy.providers.cloudflare.speech import Speech
@@ -78,7 +78,7 @@ def _choice(said: Object, chat: ChatRequest) -> Choice:
     parts = result.objects(message.get("tool_calls") or said.get("tool_calls"))
     ids: set[str] = set()
     calls = tuple(
-        ToolCall(result.call_id(call.id, ids, chat), call.name, call.arguments or "{}")
+        ToolCall(call_id(call.id, ids, chat), call.name, call.arguments or "{}")
         for call in map(CallPart.of, parts)
         if call.name
     )

@@ -18,7 +18,6 @@ from typing import Final
 import attrs
 
 from tproxy.core import failures
-from tproxy.core.chat import ChatRequest
 from tproxy.core.completion import Tokens
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
@@ -62,16 +61,6 @@ def id_of(said: Object) -> str:
 def created_of(said: Object) -> int | None:
     created = said.get("created")
     return created if type(created) is int and created > 0 else None
-
-
-def call_id(given: str, taken: set[str], chat: ChatRequest) -> str:
-    """The id of a call, which is then `taken`: its own, if no other has it."""
-    place = len(taken)
-    id = given if given and given not in taken else f"call_{chat.id or 0}_{place}"
-    while id in taken:
-        id += f"_{place}"
-    taken.add(id)
-    return id
 
 
 def objects(said: object) -> Sequence[Object]:

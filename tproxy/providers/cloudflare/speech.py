@@ -22,7 +22,7 @@ from tproxy.core.message import ToolCall
 from tproxy.core.model import Model
 from tproxy.core.upstream import UpstreamHead, Usage
 from tproxy.providers import complaint
-from tproxy.providers.calls import MOST_CALLS, Arguments
+from tproxy.providers.calls import MOST_CALLS, Arguments, call_id
 from tproxy.providers.cloudflare import question, result
 from tproxy.providers.cloudflare.result import CallPart
 from tproxy.providers.said import Object, parsed
@@ -126,7 +126,7 @@ class Speech:
             detail = "calls without end"
             raise UpstreamFailed.of(self._model.name, failures.MALFORMED, detail)
         self._places |= {key: place for key in (part.id, part.index) if key or key == 0}
-        id = result.call_id(part.id, self._ids, self._chat)
+        id = call_id(part.id, self._ids, self._chat)
         if not part.arguments:
             self._bare.add(place)
         self._arguments.add(place, part.arguments or "")

@@ -8,8 +8,9 @@ from tproxy.core import failures, fields, wishes
 from tproxy.core.embedding import EmbeddingRequest
 from tproxy.core.model import Model
 from tproxy.core.upstream import Reply, Steps
-from tproxy.providers import complaint, vectors
-from tproxy.providers.cohere import answer, endpoint
+from tproxy.providers import asking, complaint, vectors
+from tproxy.providers.cohere import answer
+from tproxy.providers.cohere.endpoint import endpoint
 from tproxy.providers.said import opened
 from tproxy.providers.translated import failed
 
@@ -41,12 +42,13 @@ class Embeddings:
             said["truncate"] = cut
         given = (name for name, value in values.items() if value is not None)
         dropped = tuple(name for name in given if name not in _SPOKEN)
+        url = endpoint("embed", model.upstream.url)
         found: list[object] = []
         tokens = 0
         for start in range(0, len(texts.texts), _MOST):
             some = texts.texts[start : start + _MOST]
             asked = {**said, "texts": some}
-            received = yield endpoint.post("embed", asked, model, dropped)
+            received = yield asking.post(url, asked, model, dropped=dropped)
             made, spent = _read(received.body, model)
             if len(made) != len(some):
                 detail = f"{len(made)} vectors for {len(some)} inputs"

@@ -10,7 +10,9 @@ from tproxy.core.chat import ChatRequest
 from tproxy.core.model import Model
 from tproxy.core.upstream import UpstreamRequest
 from tproxy.core.wishes import Named, Schema, Tool, Wishes
-from tproxy.providers.cohere import conversation, endpoint
+from tproxy.providers import asking
+from tproxy.providers.cohere import conversation
+from tproxy.providers.cohere.endpoint import endpoint
 
 # Fields of Cohere's own, which go through as they are.
 _OWN = (
@@ -52,7 +54,13 @@ def build(chat: ChatRequest, model: Model) -> UpstreamRequest:
     }
     if chat.output_tokens is not None:
         said["max_tokens"] = chat.output_tokens
-    return endpoint.post("chat", said, model, tuple(dropped))
+    return asking.post(
+        endpoint("chat", model.upstream.url),
+        said,
+        model,
+        accept="text/event-stream" if chat.stream else "application/json",
+        dropped=tuple(dropped),
+    )
 
 
 def _tools(wish: Wishes, dropped: list[str]) -> dict[str, object]:

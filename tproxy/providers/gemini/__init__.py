@@ -44,7 +44,9 @@ class Gemini:
         self, head: UpstreamHead, body: bytes, chat: ChatRequest, model: Model
     ) -> Reply:
         said = answer.opened(body, head.headers, model)
-        read = answer.read(said, model, Ids(chat.id))
+        ids = Ids(chat.id)
+        read = answer.read(said, model, ids)
+        ids.halves.check(model)
         spoke = [one.says_something or one.is_silent for one in read.candidates]
         if not spoke or not all(spoke):
             raise UpstreamFailed.of(model.name, failures.EMPTY, "no content")

@@ -18,7 +18,8 @@ from tproxy.core.model import Model
 from tproxy.providers import complaint
 from tproxy.providers.gemini import media, wire
 from tproxy.providers.gemini.media import Media
-from tproxy.providers.said import Object, malformed, string, whole
+from tproxy.providers.gemini.partial import Halves
+from tproxy.providers.said import Object, checked, malformed, string, whole
 
 STOP = "stop"
 SILENT = frozenset({"length", "content_filter"})  # an answer may end so without a word
@@ -87,6 +88,7 @@ class Ids:
 
     _own: str  # the request's id, where the answer has none
     _taken: set[str] = attrs.field(factory=set, init=False)
+    halves: Halves = attrs.field(factory=Halves, init=False)
 
     def of(self, given: str, answer: str) -> str:
         found, number = given, len(self._taken)
@@ -129,10 +131,10 @@ def opened(
     """
     if not body.strip():
         raise UpstreamFailed.of(model.name, failures.EMPTY, "no body")
-    return checked(wire.parsed(body), body, headers, model)
+    return no_error(wire.parsed(body), body, headers, model)
 
 
-def checked(
+def no_error(
     said: object, data: bytes, headers: Mapping[str, str], model: Model
 ) -> Mapping[str, object]:
     """`said`, which was in `data`, if it is an object and tells of no error.
@@ -186,7 +188,10 @@ def _candidate(said: object, model: Model, id: str, ids: Ids) -> Candidate:
         signed = string(part, "thoughtSignature", model)
         called = part.get("functionCall")
         if called is not None:
-            made.append(_call(called, model, id, ids, signed))
+            called = checked(called, "a call", model)
+            ready = ids.halves.whole(index, called, signed, model)
+            if ready is not None:
+                made.append(_call(ready[0], model, id, ids, ready[1]))
             continue
         signature = signed or signature
         if part.get("thought") is True:
@@ -200,18 +205,13 @@ def _candidate(said: object, model: Model, id: str, ids: Ids) -> Candidate:
 
 
 def _call(
-    said: object, model: Model, answer: str, ids: Ids, signature: str
+    said: Object, model: Model, answer: str, ids: Ids, signature: str
 ) -> ToolCall:
-    if not isinstance(said, dict):
-        raise malformed(model, "a call that is no object")
-    if said.get("willContinue") or said.get("partialArgs"):
-        # Only Vertex AI streams arguments, and only to those who ask for it.
-        raise UpstreamFailed.of(model.name, failures.MODEL_FAULT, "half a call")
-    name, args = string(said, "name", model), said.get("args")
-    if not name or not isinstance(args or {}, dict):
-        raise malformed(model, "a call without a name or arguments")
+    name = string(said, "name", model)
+    if not name:
+        raise malformed(model, "a call without a name")
     try:
-        written = wire.written(args or {})
+        written = wire.written(checked(said.get("args") or {}, "arguments", model))
     except ValueError:
         raise malformed(model, "arguments out of bounds") from None
     extra = _extra(signature) if signature else {}

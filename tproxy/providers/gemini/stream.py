@@ -70,6 +70,7 @@ class Speech:
         finishes = [told.finish for told in self._told.values()]
         if not finishes or None in finishes:
             raise self._failed(failures.EARLY_END, "no finish reason")
+        self._ids.halves.check(self._model)
         silent = [told for told in self._told.values() if told.choice is None]
         if any(told.finish not in answer.SILENT for told in silent):
             raise self._failed(failures.EMPTY, "no content")
@@ -87,7 +88,7 @@ class Speech:
     def _take(self, value: object, data: bytes) -> bytes:
         if data.strip() == b"[DONE]":  # a gateway's, not Gemini's
             return b""
-        said = answer.checked(value, data, {}, self._model)
+        said = answer.no_error(value, data, {}, self._model)
         read = answer.read(said, self._model, self._ids)
         self._tokens = read.tokens or self._tokens
         self._writer.begin(id=read.id)

@@ -6,7 +6,6 @@ whose contents are lists of parts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 import attrs
@@ -15,6 +14,7 @@ from tproxy.core import failures
 from tproxy.core.completion import Tokens
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
+from tproxy.providers import calls
 from tproxy.providers.gigachat import wire
 from tproxy.providers.said import Object, malformed, whole
 
@@ -129,22 +129,8 @@ def _calls(messages: Iterable[Object], state: str, model: Model) -> Iterable[Cal
             name = wire.string(call.get("name"), "a name", model)
             if not name:
                 raise malformed(model, "a call without a name")
-            arguments = _arguments(call.get("arguments"), model)
+            arguments = calls.written(call.get("arguments"), model)
             yield Call(name, arguments, _state(message) or state)
-
-
-def _arguments(said: object, model: Model) -> str:
-    """Arguments as text. They come as an object, or as text already."""
-    try:
-        value = json.loads(said or "{}") if isinstance(said, str) else said
-        if value is None:
-            return "{}"
-        if isinstance(value, dict):
-            return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (ValueError, RecursionError):
-        pass
-    detail = "arguments that are no object"
-    raise UpstreamFailed.of(model.name, failures.MODEL_FAULT, detail)
 
 
 def _files(messages: Iterable[Object], model: Model) -> Iterable[str]:

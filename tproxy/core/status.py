@@ -1,0 +1,105 @@
+"""What a running proxy tells of itself: the document of `GET /status`.
+
+Times are in seconds from now. Names are those of the configuration; there are no keys,
+no URLs and nothing of what was asked or answered.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class ModelStatus:
+    """`why` it is not available, in words, and in how long that ends, if it is known.
+
+    `budgets` are the names of all that a request to it takes from, beside its client's.
+    """
+
+    name: str
+    provider: str
+    kind: str
+    priority: int
+    category: str | None
+    available: bool
+    why: str | None
+    available_in: float | None
+    budgets: tuple[str, ...]
+
+
+@attrs.frozen
+class LimitStatus:
+    """`unit` is requests, tokens, or usd; so are the figures. See `LimitState`.
+
+    Of `limit`, `kept` are the account owner's: `left` is without them.
+    """
+
+    unit: str
+    window: str
+    limit: float
+    kept: float
+    used: float
+    left: float
+    resets_in: float
+    source: str
+    age: float
+    drift: float
+
+
+@attrs.frozen
+class BudgetStatus:
+    """See `BudgetState`."""
+
+    name: str
+    limits: tuple[LimitStatus, ...]
+    under_way: int
+    max_concurrent: int | None
+    resting_for: float
+
+
+@attrs.frozen
+class BreakerStatus:
+    """See `BreakerState`."""
+
+    model: str
+    state: str
+    resting_for: float
+    failures: int
+    openings: int
+
+
+@attrs.frozen
+class ClientStatus:
+    """A caller, and the names of the budgets that are its own."""
+
+    name: str
+    priority: str
+    budgets: tuple[str, ...]
+
+
+@attrs.frozen
+class QueueStatus:
+    """How many requests wait in line for something."""
+
+    name: str
+    waiting: int
+
+
+@attrs.frozen
+class Status:
+    """Budgets are as all workers and hosts count them.
+
+    `worker` is the process that answers: `uptime`, `active` (requests under way),
+    breakers and queues are its own.
+    """
+
+    version: str
+    worker: int
+    uptime: float
+    draining: bool
+    active: int
+    models: tuple[ModelStatus, ...]
+    budgets: tuple[BudgetStatus, ...]
+    breakers: tuple[BreakerStatus, ...]
+    clients: tuple[ClientStatus, ...]
+    queues: tuple[QueueStatus, ...]
