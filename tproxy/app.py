@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -23,7 +24,6 @@ from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Selection, Strategy
 from tproxy.core.state import Clock
 from tproxy.core.upstream import Dialect, Signer, Transport
-from tproxy.echo.server import EchoServer
 from tproxy.listening import Listening, listen
 from tproxy.providers import dialect, dialects
 from tproxy.relay.admission import Admission
@@ -41,6 +41,9 @@ from tproxy.transport.guard import Outside
 from tproxy.transport.pooled import PooledTransport
 from tproxy.web.context import Context, Snapshot
 from tproxy.web.routes import Routes
+
+if TYPE_CHECKING:
+    from tproxy.echo.server import EchoServer
 
 _LEFTOVER_SECONDS = 5.0  # for error events after the drain
 _LIMITS = Limits(body_bytes=1 << 30)  # the handlers' own is tighter, and is reloaded
@@ -196,6 +199,8 @@ class Proxy:
         if not self.settings.needs_echo:
             return
         if self._echo is None:
+            from tproxy.echo.server import EchoServer  # most never need it
+
             self._echo = EchoServer(clock=self.clock.wall)
             self._echo.start()
         self.settings = self.settings.with_echo(f"{self._echo.url}/chat/completions")

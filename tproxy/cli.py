@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tornado
 
-from tproxy import __version__, status
+from tproxy import __version__
 from tproxy.app import Dialects
 from tproxy.core.errors import ConfigError, Fault
 from tproxy.core.model import Kind
@@ -32,7 +32,6 @@ from tproxy.settings import (
     nearby,
     render_init,
 )
-from tproxy.simulation.summary import simulate
 from tproxy.stores import StoreFailed
 from tproxy.workers import NoneStarted
 
@@ -200,6 +199,8 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from tproxy import status  # no other command waits for it
+
     here = nearby(os.environ, arguments.env_file)
     try:
         body = status.ask(arguments.url or here.url, here.token)
@@ -211,6 +212,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
+    from tproxy.simulation.summary import simulate  # no other command waits for it
+
     if arguments.config is None:
         print("tproxy simulate: by which file? Give --config FILE.", file=sys.stderr)
         return FAULTY

@@ -13,7 +13,6 @@ from tproxy.core.events import Observer
 from tproxy.core.leases import QuotaStore
 from tproxy.core.state import Clock
 from tproxy.settings import Backend, StateSettings
-from tproxy.state.journal import Unusable
 from tproxy.state.memory_quotas import MemoryQuotas
 
 
@@ -53,7 +52,8 @@ def opened(state: StateSettings, clock: Clock, observer: Observer) -> Store:
 
 
 def _sqlite(state: StateSettings, clock: Clock, observer: Observer) -> Store:
-    from tproxy.state.sqlite import SqliteQuotas  # not for those who count elsewhere
+    from tproxy.state.journal import Unusable  # not for those who count elsewhere
+    from tproxy.state.sqlite import SqliteQuotas
 
     try:
         quotas = SqliteQuotas(Path(state.path), clock, observer)
