@@ -90,4 +90,5 @@ def test_texts_are_kept_out_of_reprs() -> None:
 def test_any_json_is_read_or_refused(said: object) -> None:
     for body in (said, {"input": said}, {"input": [said, said]}):
         with suppress(InvalidRequest):
-            EmbeddingRequest.parse(json.dumps(body).encode())
+            asked = EmbeddingRequest.parse(json.dumps(body).encode())
+            assert asked.text_bytes >= sum(map(len, asked.texts))

@@ -66,6 +66,16 @@ def test_it_is_not_where_nobody_counts_tokens_or_nothing_is_streamed() -> None:
     assert "stream_options" not in sent(True)
 
 
+def test_it_is_not_where_it_is_told_unasked_and_the_question_refused() -> None:
+    url = "https://api.mistral.ai/v1/chat/completions"
+    mistral = attrs.evolve(COUNTED, upstream=attrs.evolve(COUNTED.upstream, url=url))
+    asked = chat("Hello", model="a", stream=True)
+
+    request = DIALECT.chat.build_request(asked, mistral)
+
+    assert "stream_options" not in json.loads(request.body)
+
+
 def test_it_is_hidden_from_who_did_not_ask() -> None:
     assert relayed(True) == (STREAM.replace(USAGE, b""), Usage(3, 4))
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -47,6 +48,8 @@ _BREAKDOWNS = {
 }
 # Of a message, what says nothing: `token_id` is Together's, `channel` Groq's.
 _NO_CONTENT = ("role", "token_id", "channel")
+# Their streams end with usage in any case, and `stream_options` is refused (a 422).
+_TELL_USAGE_UNASKED = frozenset({"api.mistral.ai"})
 # An event of comments and one chunk; and what makes a chunk worth a closer look.
 _CHUNK = re.compile(rb"(?::.*+\n)*+data: ?\{.*+(?<=\})\n\n").fullmatch
 _NOTABLE = re.compile(rb'"(?:error"|finish_reason"\s*:\s*"|usage"\s*:\s*\{)').search
@@ -213,8 +216,10 @@ class PassThrough:
 
 def _is_ours_to_count(chat: ChatRequest, model: Model) -> bool:
     """Whether we need to hear of a usage that the client has not asked for."""
-    told = includes_usage(chat.document.values)
-    return chat.stream and model.counts_tokens and not told
+    if not (chat.stream and model.counts_tokens):
+        return False
+    unasked = urlsplit(model.upstream.url).hostname in _TELL_USAGE_UNASKED
+    return not (unasked or includes_usage(chat.document.values))
 
 
 def _is_plain(raw: bytes) -> bool:
