@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 
 import pytest
-from tornado.httputil import HTTPHeaders
 
 from tproxy.web.answering import patience
 
@@ -24,4 +23,4 @@ from tproxy.web.answering import patience
     ],
 )
 def test_how_long_a_client_waits(headers: dict[str, str], seconds: float) -> None:
-    assert patience(HTTPHeaders(headers)) == seconds
+    assert patience({name: [value] for name, value in headers.items()}) == seconds

@@ -168,6 +168,8 @@ def _size(text: str) -> int:
 
 
 def _needs(values: Mapping[str, object], sees: bool) -> frozenset[Capability]:
+    if not sees and _TELLING.isdisjoint(values):
+        return _NOTHING
     needs = []
     if fields.optional(values, "tools", list) or fields.optional(
         values, "functions", list
@@ -180,10 +182,11 @@ def _needs(values: Mapping[str, object], sees: bool) -> frozenset[Capability]:
         needs.append(Capability.JSON_SCHEMA)
     if (fields.optional(values, "reasoning_effort", str) or "none") != "none":
         needs.append(Capability.REASONING)
-    return frozenset(needs) if needs else _NOTHING
+    return frozenset(needs)
 
 
 _NOTHING: frozenset[Capability] = frozenset()
+_TELLING = frozenset({"tools", "functions", "response_format", "reasoning_effort"})
 
 
 def _output_tokens(values: Mapping[str, object]) -> int | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from json.scanner import make_scanner
+from typing import Any, Never
 
 import attrs
 
@@ -17,9 +18,11 @@ MAX_DEPTH = 64  # of nesting, the body itself being 1
 _MAX_NUMBER = 500  # characters; nobody means a longer number
 
 _BLANK = re.compile(r"[ \t\n\r]*").match
-_OPENING = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*(\}[ \t\n\r]*)?").match
-_PLAIN_KEY = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
-_MARK = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*").match
+_KEY = r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*'  # one without escapes
+_END = r"(\})[ \t\n\r]*"
+# What begins an object, and what goes on after a value: a key, another key, or the end.
+_OPENING = re.compile(rf"[ \t\n\r]*{{[ \t\n\r]*(?:{_KEY}|{_END})?").match
+_NEXT = re.compile(rf"[ \t\n\r]*(?:,[ \t\n\r]*(?:{_KEY})?|{_END})").match
 
 
 class Malformed(ValueError):
@@ -96,24 +99,27 @@ def parse(raw: bytes) -> Document:
 
 
 def _read(raw: bytes, text: str) -> Document:
-    opening = _OPENING(text)
-    if opening is None:
+    found = _OPENING(text)
+    if found is None:
         _DECODER.decode(text)  # says what is wrong, unless it is valid and no object
         raise Malformed("The body is not a JSON object.")
     values: dict[str, object] = {}
     spans: dict[str, tuple[int, int]] = {}
-    at, mark = opening.end(), "}" if opening[1] else ","
-    while mark == ",":
-        plain = _PLAIN_KEY(text, at)
-        key, start = (plain[1], plain.end()) if plain else _escaped_key(text, at)
+    (key, end), at = found.groups(), found.end()
+    while end is None:
+        if key is None:
+            key, at = _escaped_key(text, at)
         if key in values:
             raise _twice()
-        values[key], end = _DECODER.raw_decode(text, start)
-        spans[key] = (start, end)
-        found = _MARK(text, end)
+        try:
+            values[key], after = _scan(text, at)
+        except StopIteration as stop:
+            raise json.JSONDecodeError("expected a value", text, stop.value) from None
+        spans[key] = (at, after)
+        found = _NEXT(text, after)
         if found is None:
-            raise json.JSONDecodeError("expected ',' or '}'", text, end)
-        at, mark = found.end(), found[1]
+            raise json.JSONDecodeError("expected ',' or '}'", text, after)
+        (key, end), at = found.groups(), found.end()
     if at != len(text):
         raise json.JSONDecodeError("text after the object", text, at)
     return Document(raw, text, values, spans)
@@ -147,17 +153,15 @@ def _constant(name: str) -> None:
 
 
 def _integer(digits: str) -> int:
-    return int(_short(digits))
+    return int(digits) if len(digits) <= _MAX_NUMBER else _absurd()
 
 
 def _float(digits: str) -> float:
-    return float(_short(digits))
+    return float(digits) if len(digits) <= _MAX_NUMBER else _absurd()
 
 
-def _short(digits: str) -> str:
-    if len(digits) > _MAX_NUMBER:
-        raise Malformed("The body holds a number of absurd length.")
-    return digits
+def _absurd() -> Never:
+    raise Malformed("The body holds a number of absurd length.")
 
 
 _DECODER = json.JSONDecoder(
@@ -166,6 +170,7 @@ _DECODER = json.JSONDecoder(
     parse_int=_integer,
     parse_float=_float,
 )
+_scan = make_scanner(_DECODER)  # type: ignore[arg-type]  # typeshed errs; raw_decode, without its words for what is wrong
 
 
 def _twice() -> Malformed:

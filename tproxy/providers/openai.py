@@ -86,12 +86,13 @@ class OpenAI:
             raise complaint.read(None, head.headers, body, model)
         if not isinstance(said, dict):
             raise UpstreamFailed.of(model.name, failures.MALFORMED, "no JSON object")
-        choices = _choices(said)
-        for choice in choices:
+        speaks = False
+        for choice in _choices(said):
             fault = _breakdown(choice, head.headers, model)
             if fault is not None:
                 raise fault
-        if not any(_says_something(choice) for choice in choices):
+            speaks = speaks or _says_something(choice)
+        if not speaks:
             raise UpstreamFailed.of(
                 model.name, failures.EMPTY, "no content in any choice"
             )
@@ -275,13 +276,15 @@ def _says_something(choice: Mapping[str, object]) -> bool:
     if choice.get("text") or (isinstance(finish, str) and finish in _HONEST_SILENCE):
         return True
     # Perplexity sends both, the delta empty where the answer is not streamed.
-    return any(_has_content(choice.get(name)) for name in ("delta", "message"))
+    return _has_content(choice.get("delta")) or _has_content(choice.get("message"))
 
 
 def _has_content(said: object) -> bool:
-    return isinstance(said, dict) and any(
-        value for name, value in said.items() if name not in _NO_CONTENT
-    )
+    if isinstance(said, dict):
+        for name, value in said.items():
+            if value and name not in _NO_CONTENT:
+                return True
+    return False
 
 
 def _usage(said: object) -> Usage | None:
@@ -292,9 +295,12 @@ def _usage(said: object) -> Usage | None:
     usage = said.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
     if not isinstance(usage, dict):
         return None
-    counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (c if isinstance(c, int) and c >= 0 else 0 for c in counts)
-    return Usage(prompt, completion)
+    return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+
+
+def _count(usage: Mapping[str, object], name: str) -> int:
+    count = usage.get(name)
+    return count if isinstance(count, int) and count >= 0 else 0
 
 
 DIALECT: Final = Dialect(chat=OpenAI(), images=Images(), embeddings=Embeddings())

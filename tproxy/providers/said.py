@@ -19,7 +19,7 @@ _NO_STREAMS = ("text/html", "application/xml")
 def parsed(data: bytes) -> object:
     """The JSON value in a body or an event; None where there is none."""
     try:
-        said: object = json.loads(data)
+        said: object = json.loads(data.decode().removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return None
     return said

@@ -78,7 +78,7 @@ def _too_long(request: Request, model: Model) -> str:
     wanted = request.output_tokens or 0
     if model.max_output_tokens is not None and wanted > model.max_output_tokens:
         return f"{wanted} output tokens asked, at most {model.max_output_tokens}"
-    window, prompt = model.context_tokens, request.prompt_tokens
-    if window is not None and prompt + wanted > window:
-        return f"about {prompt} + {wanted} tokens, at most {window}"
+    window = model.context_tokens
+    if window is not None and request.prompt_tokens + wanted > window:
+        return f"about {request.prompt_tokens} + {wanted} tokens, at most {window}"
     return ""

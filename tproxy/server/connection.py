@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
         return self._shared.date.now()
 
     def answered(self, exchange: Exchange) -> None:
-        delivery, kept = self._delivery, self._reader.kept > 0
+        delivery, kept = self._delivery, bool(self._reader.kept)
         if exchange is not self._exchange or delivery is None:
             return
         self._exchange = self._delivery = None
@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
             exchange.keep_alive = False
             self.answered(exchange)
             if delivery is None:
-                self._end(linger=self._reader.kept > 0)
+                self._end(linger=bool(self._reader.kept))
 
     @property
     def idle(self) -> bool:
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
                 self._inflow.release()
 
     def _read_head(self, data: bytes) -> None:
-        begun = data and self._reader.kept
+        begun = bool(data and self._reader.kept)
         try:
             found = self._reader.read(data)
             if found is None:
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
         if delivery is not self._delivery:
             return
         most = self._shared.limits.pipelined_bytes
-        if self._reader.kept > most or delivery.waiting_bytes > most:
+        if len(self._reader.kept) > most or delivery.waiting_bytes > most:
             self._inflow.hold()
         else:
             self._inflow.release()

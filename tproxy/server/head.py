@@ -62,18 +62,13 @@ class HeadReader:
     """Reads one head after the other. Each connection has its own."""
 
     _limits: Limits
-    _kept: bytearray = attrs.field(factory=bytearray, init=False)
+    kept: bytearray = attrs.field(factory=bytearray, init=False)  # to become a head
     _searched: int = attrs.field(default=0, init=False)  # of these; there is no END
     on_header: Callable[[bytes, bytes], None] = attrs.field(init=False)
 
-    @property
-    def kept(self) -> int:
-        """How many bytes wait to become a head."""
-        return len(self._kept)
-
     def keep(self, data: bytes) -> None:
         """Hold on to what came too early to be read."""
-        self._kept += data
+        self.kept += data
 
     def read(self, data: bytes) -> tuple[Head, bytes] | None:
         """Return the head that ends in `data`, and what follows it.
@@ -84,7 +79,7 @@ class HeadReader:
             InvalidRequest: it is not HTTP/1.1 as we accept it.
             HeadTooLarge: it has too many bytes or headers.
         """
-        kept, most, known = self._kept, self._limits.head_bytes, self._searched
+        kept, most, known = self.kept, self._limits.head_bytes, self._searched
         self._searched = 0
         if not kept:
             end = data.find(END)

@@ -40,6 +40,10 @@ class Calm:
 
     def see(self, steady: float, wall: float) -> Moment:
         """The moment, which counts for what a jump is and how long it has lasted."""
+        ahead = self._ahead
+        if ahead is not None and -_SMALL <= wall - steady - ahead <= _SMALL:
+            self._ahead, self._doubtful_since = wall - steady, None
+            return Moment(steady, wall, wall)
         moment = self.moment(steady, wall)
         if moment.calm == wall:
             self._ahead, self._doubtful_since = wall - steady, None

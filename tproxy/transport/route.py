@@ -71,6 +71,9 @@ class Route:
 
     origin: Origin
     start: str = attrs.field(repr=False)
+    _heads: dict[tuple[str, Headers], str] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def parse(
@@ -122,7 +125,18 @@ class Route:
         Raises:
             ValueError: a name or value would not stay one header.
         """
-        lines = [method, self.start]
+        head = self._heads.get((method, headers))
+        if head is None:
+            head = self._written(method, headers)
+            if len(self._heads) >= _MOST_HEADS:  # tokens change, and some ids each time
+                self._heads.clear()
+            self._heads[method, headers] = head
+        length = "" if size is None else f"Content-Length: {size}\r\n"
+        return f"{head}{length}\r\n".encode("latin-1")
+
+    def _written(self, method: str, headers: Headers) -> str:
+        """A head but for its length. Most requests to a provider have the same one."""
+        lines = []
         coding = agent = False
         for name, value in headers:
             key = _KNOWN.get(name) or _known(name)
@@ -133,19 +147,17 @@ class Route:
             elif key == "user-agent":
                 agent = True
             lines.append(f"{name}: {value}\r\n")
-        expected = len(lines) - 2
         if not coding:
             lines.append("Accept-Encoding: identity\r\n")
         if not agent:
             lines.append(_USER_AGENT)
-        text = "".join(lines[2:])
-        breaks = expected + (not coding) + (not agent)
-        if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
+        text = "".join(lines)
+        if not text.count("\n") == text.count("\r") == len(lines) or "\0" in text:
             raise ValueError("a header value holds a line break or NUL")
-        size_line = "" if size is None else f"Content-Length: {size}\r\n"
-        return f"{method}{self.start}{text}{size_line}\r\n".encode("latin-1")
+        return f"{method}{self.start}{text}"
 
 
+_MOST_HEADS = 64  # written ones that are kept, of one route
 _USER_AGENT = f"User-Agent: tproxy/{__version__}\r\n"
 _KNOWN: dict[str, str] = {}  # header names seen, in lower case: few, and checked once
 

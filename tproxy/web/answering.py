@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
 from tproxy.core import openai
@@ -24,7 +23,9 @@ _FIELD = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII).fullmatch
 _MOST_FIELDS = 20
 _COUNTED = {Unit.REQUESTS: "Requests", Unit.TOKENS: "Tokens"}
 # In seconds: of OpenAI's libraries for Python and for JavaScript, and in common use.
-_PATIENCE = ("X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout")
+_PATIENCE = frozenset(
+    {"X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout"}
+)
 _ON_THE_WAY = 1.0  # seconds between its clock and ours
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII).fullmatch
 
@@ -75,7 +76,7 @@ class AnsweringHandler(BaseHandler):
         request = self.read(self.body(), self.request_id, created)
         self.streamed = request.stream
         answer = await self.snapshot.relay.answer(
-            request, client, self.trail, patience(self.request.headers)
+            request, client, self.trail, patience(self.fields)
         )
         begun = answer.begun
         try:
@@ -90,20 +91,21 @@ class AnsweringHandler(BaseHandler):
             self.hang_up()
 
     def _begin(self, answer: Answer) -> None:
+        said = self.said
         for name, value in answer.begun.headers:
-            self.put(name, value)
-        self.put("X-Tproxy-Model", answer.model.name)
-        self.put("X-Tproxy-Provider", answer.model.provider)
-        self.put("X-Tproxy-Attempts", str(answer.attempts))
-        self.put("X-Tproxy-Reason", answer.reason)
+            said[name] = [value]
+        said["X-Tproxy-Model"] = [answer.model.name]
+        said["X-Tproxy-Provider"] = [answer.model.provider]
+        said["X-Tproxy-Attempts"] = [str(answer.attempts)]
+        said["X-Tproxy-Reason"] = [answer.reason]
         if answer.dropped:
-            self.put("X-Tproxy-Dropped", _named(answer.dropped))
+            said["X-Tproxy-Dropped"] = [_named(answer.dropped)]
         for room in answer.rooms:
             what = _COUNTED.get(room.unit)
             if what is not None:
-                self.put(f"X-Ratelimit-Limit-{what}", str(room.limit))
-                self.put(f"X-Ratelimit-Remaining-{what}", str(room.left))
-                self.put(f"X-Ratelimit-Reset-{what}", openai.duration(room.resets_in))
+                said[f"X-Ratelimit-Limit-{what}"] = [str(room.limit)]
+                said[f"X-Ratelimit-Remaining-{what}"] = [str(room.left)]
+                said[f"X-Ratelimit-Reset-{what}"] = [openai.duration(room.resets_in)]
         if answer.begun.whole is None:
             self.set_header("X-Accel-Buffering", "no")
 
@@ -118,15 +120,17 @@ class AnsweringHandler(BaseHandler):
         self.hang_up()
 
 
-def patience(headers: HTTPHeaders) -> float:
+def patience(fields: Mapping[str, Sequence[str]]) -> float:
     """Seconds after which the client has hung up, and nobody need go on for it.
 
     OpenAI's libraries say for how long they wait for an answer, or between its parts;
     so for its beginning this holds in either case. Most are seen to leave before; what
     stands between us may hide it.
     """
-    waits = [headers.get(name) for name in _PATIENCE]
-    said = [float(wait) for wait in waits if wait and _SECONDS(wait)]
+    if _PATIENCE.isdisjoint(fields):
+        return math.inf
+    waits = [wait for name in _PATIENCE for wait in fields.get(name, ())]
+    said = [float(wait) for wait in waits if _SECONDS(wait)]
     return min((wait for wait in said if wait > 0), default=math.inf) + _ON_THE_WAY
 
 

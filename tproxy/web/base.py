@@ -7,7 +7,6 @@ import re
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError
 
@@ -27,9 +26,12 @@ from tproxy.core.model import Client
 from tproxy.relay.trail import Trail
 from tproxy.web.context import Context
 from tproxy.web.handler import Handler
+from tproxy.web.request import Request
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}").fullmatch
 _LONGEST_SDK_WAIT = 60.0  # seconds; OpenAI's SDKs ignore Retry-After beyond it
+_NONE = ("",)
+_NO_TOKEN = ("", "", "")
 _EXPOSED = "x-request-id, x-tproxy-model, x-tproxy-provider, retry-after"
 
 
@@ -41,7 +43,7 @@ class BaseHandler(Handler):
     streamed = False
 
     def __init__(
-        self, application: Application, request: HTTPServerRequest, context: Context
+        self, application: Application, request: Request, context: Context
     ) -> None:
         super().__init__(application, request)
         self.context = context
@@ -49,8 +51,9 @@ class BaseHandler(Handler):
         self.client: Client | None = None
         self.trail = Trail()
         self.error: ProxyError | None = None
-        said = request.headers.get("X-Request-Id", "")
-        self.request_id = said if _SANE_ID.fullmatch(said) else context.new_id()
+        self.fields = request.fields
+        said = ",".join(self.fields.get("X-Request-Id", ()))
+        self.request_id = said if _SANE_ID(said) else context.new_id()
         self._mark()
         self._started = context.clock.steady()
         self._body: list[bytes] = []
@@ -78,7 +81,7 @@ class BaseHandler(Handler):
                 message=f"{self.request.method} is not for this route.",
                 allowed=self.ALLOWED,
             )
-        length = self.request.headers.get("Content-Length", "")
+        length = self.fields.get("Content-Length", _NONE)[0]
         if length.isdecimal() and int(length) > self.snapshot.max_request_bytes:
             raise self._too_large()
 
@@ -185,8 +188,8 @@ class BaseHandler(Handler):
 
         None where a route needs no token of this request.
         """
-        said = self.request.headers.get_list("Authorization")
-        kind, _, token = said[0].partition(" ") if len(said) == 1 else ("", "", "")
+        said = self.fields.get("Authorization", ())
+        kind, _, token = said[0].partition(" ") if len(said) == 1 else _NO_TOKEN
         client = self.snapshot.client(token.strip())
         if kind.lower() != "bearer" or client is None:
             raise AuthenticationFailed
@@ -198,8 +201,8 @@ class BaseHandler(Handler):
 
     def _mark(self) -> None:
         """The headers of every answer, errors included."""
-        self.put("X-Request-Id", self.request_id)
-        self.put("X-Content-Type-Options", "nosniff")
+        self.said["X-Request-Id"] = [self.request_id]
+        self.said["X-Content-Type-Options"] = ["nosniff"]
         if self.snapshot.cors_origins:
             self._cross_origin()
 

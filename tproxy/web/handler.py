@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornado.web import Application, RequestHandler
@@ -37,18 +37,17 @@ class Handler(RequestHandler):
         self.serving: asyncio.Task[None] | None = None
         self.client_gone = False
         self.clear()
-        self.connection = cast("Any", request.connection)  # has a callback, untyped
-        self.connection.set_close_callback(self.on_connection_close)
+        connection: Any = request.connection  # has a callback, untyped
+        connection.set_close_callback(self.on_connection_close)
+        self.connection = connection
 
     def clear(self) -> None:
-        self._headers = Headers()
+        self._headers = headers = Headers()
+        # Names in their usual case to values that are known to be some.
+        self.said: dict[str, list[str]] = headers._as_list
         self._write_buffer: list[bytes] = []
         self._status_code = 200
         self._reason = "OK"
-
-    def put(self, name: str, value: str) -> None:
-        """Set a header to a value that is known to be one, a name in its usual case."""
-        self._headers._as_list[name] = [value]
 
     def serve(self, *args: str) -> None:
         """The request is whole: answer it, unless that is done."""
@@ -79,10 +78,11 @@ class Handler(RequestHandler):
         if self._finished:
             raise RuntimeError("finish() called twice")
         self.connection.set_close_callback(None)
+        buffered = self._write_buffer
         if chunk:
-            self.write(chunk)
+            buffered.append(chunk if isinstance(chunk, bytes) else chunk.encode())
         if not self._headers_written and self._status_code != 204:
-            self.put("Content-Length", str(sum(map(len, self._write_buffer))))
+            self.said["Content-Length"] = [str(sum(map(len, buffered)))]
         done: asyncio.Future[None] = self.flush()
         self.connection.finish()
         self._finished = True

@@ -17,9 +17,14 @@ from tornado.httputil import (
     RequestStartLine,
 )
 
+_NONE = ("",)
+
 
 class Request(HTTPServerRequest):
-    """A request whose query and form are never read."""
+    """A request whose query and form are never read.
+
+    `fields` are its headers' values, by names in their usual case.
+    """
 
     def __init__(
         self,
@@ -30,11 +35,12 @@ class Request(HTTPServerRequest):
     ) -> None:
         self.method, self.uri, self.version = start_line
         self.headers = headers
+        self.fields: dict[str, list[str]] = headers._as_list
         self.body = b""
         context = getattr(connection, "context", None)
         self.remote_ip = getattr(context, "remote_ip", None)
         self.protocol = getattr(context, "protocol", "http")
-        self.host = self.host_name = headers.get("Host", "")
+        self.host = self.host_name = self.fields.get("Host", _NONE)[0]
         self.files: dict[str, list[HTTPFile]] = {}
         self.connection = connection
         self.server_connection = server_connection

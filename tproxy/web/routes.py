@@ -8,7 +8,6 @@ from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
     HTTPMessageDelegate,
-    HTTPServerRequest,
     RequestStartLine,
     ResponseStartLine,
 )
@@ -50,7 +49,7 @@ class Routes(Application):
     ) -> HTTPMessageDelegate:
         return _Delivery(self, server_conn, request_conn)
 
-    def handler(self, request: HTTPServerRequest) -> tuple[BaseHandler, list[str]]:
+    def handler(self, request: Request) -> tuple[BaseHandler, list[str]]:
         """Who answers, and the arguments of its method."""
         path = request.path.removeprefix("/v1")
         kind = ROUTES.get(path) or ROUTES.get(path.removesuffix("/"))
