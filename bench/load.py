@@ -128,9 +128,14 @@ class Caller(asyncio.Protocol):
                 async with asyncio.timeout(leave):
                     whole = await self._answered
         check.end(self._reader.status, whole=whole)
-        if check.problems:
-            self.close()
+        if not whole or (check.problems and self._reader.status == 200):
+            self.close()  # after an error in its stream, so does the proxy
         return check
+
+    @property
+    def head(self) -> bytes:
+        """Of the last answer."""
+        return self._reader.head
 
     def close(self) -> None:
         if self._transport is not None:
@@ -144,6 +149,8 @@ class Caller(asyncio.Protocol):
             self.first = self.first or time.perf_counter() - self._asked
             self._check.feed(body)
         if self._reader.done:
+            if b"\r\nConnection: close" in self._reader.head:
+                self.close()
             self._end(whole=True)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -59,6 +59,12 @@ def module(name: str, *arguments: str | int) -> list[str]:
     return [sys.executable, "-m", name, *map(str, arguments)]
 
 
+def ended(pid: int) -> bool:
+    """Whether a child has exited, though nobody has asked it how."""
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "Z"
+
+
 def free_port() -> int:
     with socket.create_server((HOST, 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -111,10 +117,38 @@ def answer_within(port: int, seconds: float) -> float:
 
 
 @contextmanager
+def daemon(
+    folder: Path,
+    config: str,
+    *flags: str,
+    program: str = "tproxy",
+    port: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Target]:
+    """The daemon on `port`, or a free one; its configuration is put into `folder`.
+
+    That is `tproxy.yaml`; its log is `tproxy.log` beside it.
+    """
+    port, file = port or free_port(), folder / "tproxy.yaml"
+    file.write_text(config)
+    file.chmod(0o600)
+    environ = {
+        "AUTH_TOKEN": TOKEN,
+        "RETRY_BASE_DELAY": "10ms",
+        "RETRY_MAX_DELAY": "100ms",
+        "RETRY_MAX_RETRIES": "1",
+        **(environ or {}),
+    }
+    place = ("--config", str(file), "--addr", f"{HOST}:{port}")
+    command = module(program, *place, *flags)
+    with started(command, folder / "tproxy.log", environ) as pid:
+        yield Target("tproxy", port, pid)
+
+
+@contextmanager
 def proxy(folder: Path, upstream: int) -> Iterator[Target]:
     """The daemon as an operator runs it: quotas on, one line of log a request."""
-    port, config = free_port(), folder / "tproxy.yaml"
-    config.write_text(
+    config = (
         "state: {backend: memory}\n"
         "models:\n"
         f"  - {{name: bench, provider: bench, token: {KEY}, model_size: SMALL,\n"
@@ -122,15 +156,8 @@ def proxy(folder: Path, upstream: int) -> Iterator[Target]:
         f"     url: 'http://{HOST}:{upstream}{PATH}',\n"
         "     requests_per_minute: 10000000, requests_per_day: 1000000000}\n"
     )
-    config.chmod(0o600)
-    environ = {
-        "AUTH_TOKEN": TOKEN,
-        "RETRY_BASE_DELAY": "10ms",
-        "RETRY_MAX_RETRIES": "1",
-    }
-    command = module("tproxy", "--config", str(config), "--addr", f"{HOST}:{port}")
-    with started(command, folder / "tproxy.log", environ) as pid:
-        yield Target("tproxy", port, pid)
+    with daemon(folder, config) as target:
+        yield target
 
 
 @contextmanager

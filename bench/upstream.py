@@ -83,6 +83,12 @@ class Provider(Connection):
         if plan.fault.isdecimal():
             head = b"HTTP/1.1 %s As planned\r\n" % plan.fault.encode()
             self.transport.write(head + _JSON % (len(_ERROR), _ERROR))
+        elif plan.fault == "silent":
+            return
+        elif plan.fault == "reset":
+            self.transport.abort()
+        elif plan.fault == "garbage":
+            self.transport.write(b"no such protocol\r\n\r\n")
         elif plan.chunks:
             self._go_on(plan, 0, _STREAM)
         elif plan.fault == "cut":
@@ -100,7 +106,9 @@ class Provider(Connection):
             self.transport.write(b"".join((head, *events, _LAST)))
             return
         self.transport.write(b"".join((head, *events)))
-        if plan.fault == "cut" and end * 2 >= plan.chunks:
+        if plan.fault and end * 2 >= plan.chunks:
+            if plan.fault == "error":
+                self.transport.write(_framed(b"data: %s\n\n" % _ERROR))
             self.transport.close()
             return
         self._timer = self._loop.call_later(plan.gap, self._go_on, plan, end)

@@ -61,7 +61,8 @@ class Plan:
     """What the mock provider is to do. Times in seconds.
 
     It travels in the request's `user`, which a proxy hands on untouched. A `fault` is
-    a status to answer with, or "cut" to hang up half-way.
+    a status to answer with; "cut" hangs up half-way and "error" says so in the stream;
+    "reset" hangs up, "garbage" is no HTTP, and "silent" says nothing at all.
     """
 
     chunks: int = 0  # 0: not a stream

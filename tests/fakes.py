@@ -25,7 +25,13 @@ from tproxy.core.leases import (
     Room,
 )
 from tproxy.core.model import Patience, Upstream
-from tproxy.core.upstream import Broken, UpstreamHead, UpstreamReply, UpstreamRequest
+from tproxy.core.upstream import (
+    Broken,
+    Sink,
+    UpstreamHead,
+    UpstreamReply,
+    UpstreamRequest,
+)
 
 T = TypeVar("T")
 
@@ -192,7 +198,9 @@ class FakeQuotas:
             for group in groups
         ]
 
-    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
+    async def room(
+        self, budgets: Sequence[Budget], cost: Cost = ONE
+    ) -> tuple[Room, ...]:
         return () if self.left is None else (self.left,)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
@@ -234,6 +242,10 @@ class FakeBreakers:
         await self.gate.passing("breakers.excused")
         self.told.append((model, "excused"))
 
+    async def relieve(self, model: str) -> None:
+        self.told.append((model, "relieved"))
+        self.rests.pop(model, None)
+
 
 @attrs.frozen
 class Silence:
@@ -241,10 +253,18 @@ class Silence:
 
 
 @attrs.frozen
+class Late:
+    """What comes after so many seconds."""
+
+    seconds: float
+    data: bytes
+
+
+@attrs.frozen
 class Script:
     """What one exchange brings: a head, then reads. A `Broken` among them is raised."""
 
-    reads: Sequence[bytes | Broken | Silence] = ()
+    reads: Sequence[bytes | Broken | Silence | Late] = ()
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict)
 
@@ -263,18 +283,23 @@ class _Reply:
     def head(self) -> UpstreamHead:
         return UpstreamHead(self._script.status, self._script.headers)
 
-    async def read(self) -> bytes:
+    async def read(self, sink: Sink | None = None) -> bytes:
         async with by(self._due):
             while self._read < len(self._script.reads):
                 number, self._read = self._read, self._read + 1
                 await self._gate.passing(f"read {number}")
+                data = b""
                 match self._script.reads[number]:
                     case Broken() as broken:
                         raise broken
                     case Silence():
                         await asyncio.Event().wait()
-                    case bytes() as data if data:
-                        return data
+                    case Late(seconds, data):
+                        await asyncio.sleep(seconds)
+                    case bytes() as data:
+                        pass
+                if data and not (sink is not None and sink(data)):
+                    return data
         return b""
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import attrs
 
-from tests.e2e.scripted_upstream import Script, chunked, head
-from tests.e2e.scripted_upstream import whole as replied
+from tests.faults.script import Script, chunked, head
+from tests.faults.script import whole as replied
 
 HOME = Path(__file__).parent / "recordings" / "openai"
 

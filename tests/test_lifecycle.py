@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.daemon import result, running
+from tests.dialect import event
+from tests.faults.stepped import END, SteppedUpstream, stepped
 from tests.serving import TOKEN, chat, chunks, read_reply, request, run, send
-from tests.upstream import END, SteppedUpstream, event, stepped
 
 CANARY_KEY = "sk-canary-0123456789abcdef"
 CANARY_PROMPT = "the prompt of a canary"
@@ -74,7 +75,8 @@ def test_a_drain_refuses_new_work_and_lets_a_stream_end(tmp_path: Path) -> None:
                 assert CANARY_KEY not in log
                 assert CANARY_PROMPT not in log
                 assert TOKEN not in log
-            assert f"Authorization: Bearer {CANARY_KEY}" in upstream.heads[0]
+            [asked] = upstream.asked
+            assert asked.headers["authorization"] == f"Bearer {CANARY_KEY}"
 
     run(test)
 

@@ -19,6 +19,7 @@ from tproxy.core.status import (
     BreakerStatus,
     BudgetStatus,
     ClientStatus,
+    HedgingStatus,
     LimitStatus,
     ModelStatus,
     QueueStatus,
@@ -65,6 +66,7 @@ FULL = attrs.evolve(
     ),
     clients=(ClientStatus("team", "high", ("client/team", "pool/p")),),
     queues=(QueueStatus("provider/g", 12),),
+    hedging=(HedgingStatus("BIG", 1_200, 42, 40, 10),),
 )
 
 
@@ -95,6 +97,9 @@ def test_the_table() -> None:
         "",
         "QUEUE       WAITING",
         "provider/g  12",
+        "",
+        "HEDGING  REQUESTS  HEDGED  WON  LEFT",
+        "BIG      1200      42      40   10",
     ]
 
 

@@ -29,17 +29,19 @@ from tproxy.providers import dialect, dialects
 from tproxy.relay.admission import Admission
 from tproxy.relay.attempt import Ports
 from tproxy.relay.doors import Doors
+from tproxy.relay.health import HealthChecks
 from tproxy.relay.relay import Relay
 from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
 from tproxy.server.limits import Limits
 from tproxy.server.server import Server
 from tproxy.settings import Settings
-from tproxy.state.memory import MemoryBreakers, MemoryTurns
+from tproxy.state.memory import MemoryTurns
 from tproxy.stores import Store, opened
 from tproxy.transport.guard import Outside
 from tproxy.transport.pooled import PooledTransport
 from tproxy.web.context import Context, Snapshot
+from tproxy.web.refused import Refused
 from tproxy.web.routes import Routes
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class Proxy:
     _store: Store = attrs.field(init=False)
     _ports: Ports = attrs.field(init=False)
     _admission: Admission = attrs.field(init=False)
+    _checks: HealthChecks = attrs.field(init=False)
     _beating: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _turns: MemoryTurns = attrs.field(factory=MemoryTurns, init=False)
     _signer: Signer = attrs.field(init=False)
@@ -100,12 +103,20 @@ class Proxy:
     _idle: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._store = opened(self.settings.state, self.clock, self.observer)
-        breakers = MemoryBreakers(self.clock, chance=self.chance)
-        self._ports = Ports(self._store.quotas, breakers, self.clock)
-        workers = self.settings.server.workers
-        self._admission = Admission(self._ports, processes=workers)
+        self._store = store = opened(
+            self.settings.state,
+            self.clock,
+            self.observer,
+            self.chance,
+            self.settings.server.workers,
+        )
+        self._ports = Ports(store.quotas, store.breakers, self.clock)
+        self._admission = Admission(self._ports, store.starts)
         self._signer = AnySigner(StaticKey(), OAuth(self.transport, self.clock))
+        self._checks = HealthChecks(
+            Doors(self._signer, self.transport, self.outside),
+            *(store.breakers, store.starts, self.observer, self.chance),
+        )
         # A run's ids share a random start, so that two runs never mix in one log.
         run, count = secrets.token_hex(6), itertools.count(1)
         self._context = Context(
@@ -139,8 +150,14 @@ class Proxy:
         leases, quotas = self._ports.leases, self._ports.quotas
         self._beating = asyncio.create_task(leases.keep(quotas))
         tls = self._listening.tls
-        self._server = Server(Routes(self._context), limits=_LIMITS, tls=tls)
+        self._server = Server(
+            Routes(self._context),
+            limits=_LIMITS,
+            tls=tls,
+            refused=Refused(self._context),
+        )
         await self._server.start(self._listening.sockets)
+        self._checks.watch(self.settings.models)
         self._context.ready = True
 
     def reload(self, settings: Settings) -> None:
@@ -152,6 +169,7 @@ class Proxy:
         self.settings = keep_listening(settings, self.settings, self.observer)
         self._context.snapshot = self._snapshot(self.settings)
         self._with_echo()
+        self._checks.watch(self.settings.models)
 
     async def drain(self) -> None:
         """Take no new connection; let requests under way end, up to `drain_seconds`.
@@ -174,6 +192,7 @@ class Proxy:
             await self._server.close_all()
         if self._listening is not None:
             self._listening.remove()
+        await self._checks.close()
         self.transport.close()
         self.outside.close()
         if self._echo is not None:
@@ -227,6 +246,7 @@ class Proxy:
             created=int(self.clock.wall()),
             cors_origins=settings.server.cors_origins,
             max_request_bytes=settings.server.max_request_bytes,
+            max_in_flight=settings.server.max_in_flight,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 
 import attrs
 
@@ -142,7 +143,7 @@ class Worker:
                 match order:
                     case Settings():
                         self.proxy.reload(order)
-                        spare_what_stays()
+                        gc.collect()
                         self.parent.say(TAKEN_IN)
                     case Order.DRAIN:
                         draining = asyncio.create_task(self._drain())

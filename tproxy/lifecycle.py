@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 
 import attrs
@@ -117,7 +118,7 @@ class Daemon:
         if settings is None:
             return
         self.proxy.reload(settings)
-        spare_what_stays()
+        gc.collect()
         self._say("info", "reloaded", models=len(settings.models))
 
     def _say(self, level: str, message: str, **fields: str | int) -> None:

@@ -48,6 +48,8 @@ def spare_what_stays() -> None:
     them now and then, for a sixth of the time. A request leaves it nothing to find: its
     objects go with their last reference. And what it does not look at stays shared with
     the process that this one was forked from.
+
+    Once, before there are requests: what those under way leave would stay as well.
     """
     gc.collect()
     gc.freeze()

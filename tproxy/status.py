@@ -13,7 +13,13 @@ import attrs
 import cattrs
 
 from tproxy.core.secret import Secret
-from tproxy.core.status import BudgetStatus, LimitStatus, ModelStatus, Status
+from tproxy.core.status import (
+    BudgetStatus,
+    LimitStatus,
+    ModelStatus,
+    ShareStatus,
+    Status,
+)
 
 _SECONDS = 10.0  # of silence, and it does not answer
 _MOST = 16 << 20  # bytes of an answer
@@ -111,6 +117,7 @@ def table(body: str) -> str:
         _aligned(("BREAKER", "STATE", "RESTS FOR", "FAILURES"), _breakers(status)),
         _aligned(("CLIENT", "PRIORITY", "BUDGETS"), _clients(status)),
         _aligned(("QUEUE", "WAITING"), _queues(status)),
+        _aligned(("HEDGING", "REQUESTS", "HEDGED", "WON", "LEFT"), _hedging(status)),
     )
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -153,11 +160,20 @@ def _lines(budget: BudgetStatus) -> Iterator[tuple[str, str, str, str]]:
         of = f"{limit.unit} per {limit.window}"
         left = f"{_figure(limit, limit.left)}/{_figure(limit, limit.limit)}"
         yield of, left, lasting(limit.resets_in), _source(limit)
+        if limit.shares is not None:
+            yield "  priority: high", *_part(limit, limit.shares.high)
+            yield "  all others", *_part(limit, limit.shares.rest)
     if budget.max_concurrent is not None:
         free = max(budget.max_concurrent - budget.under_way, 0)
         yield "at once", f"{free}/{budget.max_concurrent}", "", ""
     if budget.resting_for > 0:
         yield "rests", "", lasting(budget.resting_for), "error"
+
+
+def _part(limit: LimitStatus, share: ShareStatus) -> tuple[str, str, str]:
+    left = _figure(limit, max(share.part - share.used, 0))
+    asked = f"asked for {_figure(limit, share.asked)}" if share.asked else ""
+    return f"{left}/{_figure(limit, share.part)}", "", asked
 
 
 def _figure(limit: LimitStatus, figure: float) -> str:
@@ -189,6 +205,12 @@ def _clients(status: Status) -> Iterator[Row]:
 def _queues(status: Status) -> Iterator[Row]:
     for queue in status.queues:
         yield queue.name, str(queue.waiting)
+
+
+def _hedging(status: Status) -> Iterator[Row]:
+    for each in status.hedging:
+        counts = each.requests, each.hedged, each.won, each.left
+        yield each.category, *map(str, counts)
 
 
 def _aligned(head: Row, rows: Iterator[Row]) -> list[str]:

@@ -1,7 +1,8 @@
-"""The store of quotas that the settings name."""
+"""The store that the settings name: quotas, and what else processes share there."""
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -11,9 +12,15 @@ import attrs
 from tproxy.core.budget import Budget
 from tproxy.core.events import Observer
 from tproxy.core.leases import QuotaStore
-from tproxy.core.state import Clock
+from tproxy.core.state import Breakers, Clock, Starts
 from tproxy.settings import Backend, StateSettings
+from tproxy.state.board import Board, Link
+from tproxy.state.drift import Drifts
+from tproxy.state.memory import MemoryBreakers, MemoryStarts
 from tproxy.state.memory_quotas import MemoryQuotas
+from tproxy.state.shared import SharedBreakers, SharedStarts, Sharing
+
+Shared = Callable[[Board], Sharing]
 
 
 class StoreFailed(Exception):
@@ -26,48 +33,82 @@ async def _nothing(*_: object) -> None:
 
 @attrs.frozen(eq=False)
 class Store:
-    """Quotas, and what has to be done before the first request and after the last.
+    """What is remembered, and what has to be done before the first request and after.
 
     `start` is told all budgets there are.
     """
 
     quotas: QuotaStore
+    breakers: Breakers
+    starts: Starts
     start: Callable[[Sequence[Budget]], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
 
 
-def opened(state: StateSettings, clock: Clock, observer: Observer) -> Store:
+def opened(
+    state: StateSettings,
+    clock: Clock,
+    observer: Observer,
+    chance: Callable[[], float] = random.random,
+    processes: int = 1,
+) -> Store:
     """Open the store. It belongs to this process: not to be done before a fork.
+
+    So many `processes` of this host are about to share it.
 
     Raises:
         StoreFailed: it cannot be opened.
     """
+
+    def shared(board: Board) -> Sharing:
+        link = Link(board, observer)
+        breakers = SharedBreakers(clock, chance=chance, link=link)
+        return Sharing(
+            link, breakers, SharedStarts(link, MemoryStarts(clock), processes)
+        )
+
     match state.backend:
         case Backend.MEMORY:
-            return Store(MemoryQuotas(clock))
+            breakers = MemoryBreakers(clock, chance=chance)
+            quotas = MemoryQuotas(clock, Drifts(observer))
+            return Store(quotas, breakers, MemoryStarts(clock))
         case Backend.SQLITE:
-            return _sqlite(state, clock, observer)
+            return _sqlite(state, clock, observer, shared)
         case Backend.REDIS:
-            return _redis(state, clock, observer)
+            return _redis(state, clock, observer, shared)
 
 
-def _sqlite(state: StateSettings, clock: Clock, observer: Observer) -> Store:
-    from tproxy.state.journal import Unusable  # not for those who count elsewhere
+def _sqlite(
+    state: StateSettings, clock: Clock, observer: Observer, shared: Shared
+) -> Store:
+    # Not for those who count elsewhere.
+    from tproxy.state.board_sqlite import SqliteBoard
+    from tproxy.state.journal import Unusable
     from tproxy.state.sqlite import SqliteQuotas
 
+    path = Path(state.path)
     try:
-        quotas = SqliteQuotas(Path(state.path), clock, observer)
+        quotas = SqliteQuotas(path, clock, observer)
     except Unusable as error:
         raise StoreFailed(str(error)) from error
+    beside = path.with_name(f"{path.stem}-shared{path.suffix}")
+    sharing = shared(SqliteBoard(beside, clock))
+
+    async def start(_: Sequence[Budget]) -> None:
+        await sharing.start()
 
     async def close() -> None:
+        await sharing.close()
         quotas.close()
 
-    return Store(quotas, close=close)
+    return Store(quotas, sharing.breakers, sharing.starts, start, close)
 
 
-def _redis(state: StateSettings, clock: Clock, observer: Observer) -> Store:
+def _redis(
+    state: StateSettings, clock: Clock, observer: Observer, shared: Shared
+) -> Store:
     try:
+        from tproxy.state.board_redis import RedisBoard
         from tproxy.state.redis import RedisQuotas
         from tproxy.state.remote import Remote
         from tproxy.state.script import Script
@@ -76,18 +117,21 @@ def _redis(state: StateSettings, clock: Clock, observer: Observer) -> Store:
         raise StoreFailed("Redis wants: pip install tproxy[redis]") from error
     node = secrets.token_hex(8)
     try:
-        script = Script.at(state.url, node)
+        script, board = Script.at(state.url, node), RedisBoard.at(state.url)
     except ValueError as error:
         raise StoreFailed(f"state.url: {error}") from error
     on_loss = OnLoss(state.on_loss)
     quotas = RedisQuotas(Remote(script, clock), clock, observer, node, on_loss)
+    sharing = shared(board)
 
     async def start(budgets: Sequence[Budget]) -> None:
         await quotas.start()
         await quotas.snapshot(budgets)  # so that a share is one of true figures
+        await sharing.start()
 
     async def close() -> None:
+        await sharing.close()
         await quotas.close()
         await script.close()
 
-    return Store(quotas, start, close)
+    return Store(quotas, sharing.breakers, sharing.starts, start, close)

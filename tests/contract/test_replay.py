@@ -10,15 +10,9 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
-from tests.e2e.scripted_upstream import (
-    End,
-    Script,
-    ScriptedUpstream,
-    chunked,
-    scripted,
-    unframed,
-)
 from tests.e2e.stage import Stage, at, events, staged
+from tests.faults.script import End, Script, chunked, unframed
+from tests.faults.upstream import ScriptedUpstream, scripted
 from tests.recorded import (
     ANSWERS,
     BREAKING,

@@ -10,8 +10,9 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
-from tests.e2e.scripted_upstream import chunked, scripted
 from tests.e2e.stage import at, staged
+from tests.faults.script import chunked
+from tests.faults.upstream import scripted
 from tests.recorded import BREAKING, REFUSALS, STREAMS, WHOLE, Recording
 from tests.serving import TOKEN, run
 

@@ -17,6 +17,7 @@ TABLE: dict[type[ProxyError], tuple[int, str, str]] = {
     errors.ModelNotFound: (404, "invalid_request_error", "model_not_found"),
     errors.MethodNotAllowed: (405, "invalid_request_error", "method_not_allowed"),
     errors.Draining: (503, "server_error", "draining"),
+    errors.Overloaded: (503, "server_error", "overloaded"),
     errors.QuotaExhausted: (429, "rate_limit_error", "quota_exhausted"),
     errors.RateLimited: (429, "rate_limit_error", "rate_limit_exceeded"),
     errors.NoCandidate: (503, "upstream_error", "no_candidate"),

@@ -87,4 +87,5 @@ def test_all_else_is_a_bad_gateway() -> None:
     assert {row.name for row in ROWS if row.told == told} == {
         *("unresolved", "unreachable", "tls", "lost", "server", "overloaded"),
         *("model_fault", "empty", "malformed", "early_end", "unexpected", "stale"),
+        "unjoined",
     }

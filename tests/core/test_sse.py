@@ -138,3 +138,18 @@ def test_an_event_is_read_as_the_standard_says(raw: bytes, event: Event) -> None
 
 def test_what_is_encoded_is_read_again() -> None:
     assert sse.read(sse.encode(b'{"a":1}')) == Event(b"", b'{"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"data: {}\n\n", True),
+        ("data: \u00e9\u20ac\U0001f407\n\n".encode(), True),
+        (b"data: \xff\n\n", False),
+        (b"data: \xe2\x82\n\n", False),  # a letter that is cut
+        (b"data: \xed\xa0\x80\n\n", False),  # a surrogate
+        (b"", True),
+    ],
+)
+def test_an_event_is_utf8(raw: bytes, expected: bool) -> None:
+    assert sse.is_text(raw) is expected

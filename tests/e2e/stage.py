@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -166,6 +166,7 @@ async def staged(
     retry: RetryPolicy = QUICK,
     routing: Routing = PLAIN,
     max_request_bytes: int = 20_971_520,
+    chance: Callable[[], float] = lambda: 0.5,  # no jitter
 ) -> AsyncIterator[Stage]:
     recorder = Listener()
     served = settings(
@@ -179,7 +180,7 @@ async def staged(
         served,
         recorder,
         clock or SystemClock(),
-        chance=lambda: 0.5,  # no jitter
+        chance=chance,
     )
     await proxy.start()
     try:

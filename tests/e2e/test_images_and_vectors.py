@@ -13,8 +13,9 @@ import attrs
 from openai import AsyncOpenAI
 
 from tests import dialect as openai_dialect
-from tests.e2e.scripted_upstream import End, head, scripted, whole
 from tests.e2e.stage import KEY, Call, Listener, at
+from tests.faults.script import End, head, whole
+from tests.faults.upstream import scripted
 from tests.serving import TOKEN, request, run, send, settings
 from tests.values import PNG, PNG_BASE64
 from tproxy.app import Proxy

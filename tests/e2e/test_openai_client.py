@@ -19,8 +19,9 @@ from openai.types.chat import (
 from pydantic import BaseModel
 
 from tests.dialect import completion, error, error_event, event, stream
-from tests.e2e.scripted_upstream import JSON, End, Script, chunked, scripted, whole
 from tests.e2e.stage import PATIENT, Stage, at, staged
+from tests.faults.script import JSON, End, Script, chunked, whole
+from tests.faults.upstream import scripted
 from tests.serving import TOKEN, client, model, run
 from tests.values import per
 from tproxy.core.budget import Limit

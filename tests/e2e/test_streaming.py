@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 
 from tests.dialect import DONE, completion, event, stream
-from tests.e2e.scripted_upstream import (
-    JSON,
-    End,
-    Script,
-    Step,
-    chunked,
-    scripted,
-    unframed,
-    whole,
-)
-from tests.e2e.stage import at, events, said, staged
+from tests.e2e.stage import at, said, staged
+from tests.faults.script import JSON, Step, chunked, whole
+from tests.faults.upstream import scripted
 from tests.serving import run
 
 WORDS = ["Once", " upon", " a", " time", " in", " Ghent"]
-
-
-def text(raw: bytes) -> str:
-    """All the content a client sees."""
-    chunks = [json.loads(data) for data in events(raw) if data != "[DONE]"]
-    choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
-    return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
 def test_each_chunk_leaves_when_it_arrives() -> None:
@@ -104,63 +88,6 @@ def test_the_type_is_right_where_the_provider_names_none(streamed: bool) -> None
 
         expected = "text/event-stream" if streamed else "application/json"
         assert reply.headers["content-type"].startswith(expected)
-
-    run(test)
-
-
-TERSE = [
-    b'data: {"choices":[{"delta":{"content":"\xc3\xa9 "}}]}\r\n\r\n',
-    b": wait\n\n",
-    b'data: {"choices":[{"delta":{"content":"b "}}]}\n\n',
-    b'data: {"choices":[{"delta":{"content":"\xe2\x82\xac"}}]}\n\n',
-    b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
-    DONE,
-]
-
-
-@pytest.mark.parametrize("framed", [False, True], ids=["unframed", "chunked"])
-def test_wherever_a_stream_ends_the_client_has_a_beginning_of_it(framed: bool) -> None:
-    """The text so far, once; and an error where something is missing."""
-    sent = b"".join(TERSE)
-    cuts = [sent[:end] for end in range(1, len(sent))]
-    scripts: list[Script] = [
-        chunked([cut, End.CLOSE]) if framed else unframed([cut]) for cut in cuts
-    ]
-    finished = b"".join(TERSE[:-1]).rstrip()  # some leave the last blank line out
-
-    async def test() -> None:
-        async with (
-            scripted(*scripts) as upstream,
-            staged(at(upstream.url, "p/a")) as stage,
-        ):
-            for cut in cuts:
-                reply = await stage.ask(model="p/a", stream=True)
-
-                if reply.status != 200:
-                    assert reply.error["type"] == "upstream_error"
-                    assert len(cut) < len(TERSE[0])
-                    continue
-                assert text(sent).startswith(text(reply.body))
-                *_, last = events(reply.body)
-                broken = "error" in last
-                assert broken or (cut.startswith(finished) and not framed)
-                assert not (broken and b"[DONE]" in reply.body)
-
-    run(test, 30.0)
-
-
-@pytest.mark.parametrize("sizes", [1, 2, 3, 5, 64])
-def test_slow_bytes_make_the_same_stream(sizes: int) -> None:
-    sent = b"".join(TERSE)
-    pieces = [sent[at : at + sizes] for at in range(0, len(sent), sizes)]
-
-    async def test() -> None:
-        async with (
-            scripted(chunked(pieces), unframed(pieces)) as upstream,
-            staged(at(upstream.url, "p/a")) as stage,
-        ):
-            for _ in range(2):
-                assert (await stage.ask(stream=True)).body == sent
 
     run(test)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,7 @@ from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import ProxyError
 from tproxy.core.failures import Failure
+from tproxy.core.hedging import Hedging
 from tproxy.core.leases import QuotaStore
 from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing, Upstream
 from tproxy.core.request import Request
@@ -47,7 +49,7 @@ from tproxy.relay.relay import Relay
 from tproxy.relay.trail import Trail
 from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
-from tproxy.state.memory import MemoryTurns
+from tproxy.state.memory import MemoryStarts, MemoryTurns
 
 ANYBODY = Client("anybody", ())
 SSE = {"content-type": "text/event-stream"}
@@ -119,6 +121,13 @@ class Seen:
     answer: Answer | None = None
     error: ProxyError | None = None
 
+    def out(self, data: bytes) -> asyncio.Future[None]:
+        """Where the body is poured; it takes all at once."""
+        self.reads.append(data)
+        taken = asyncio.get_running_loop().create_future()
+        taken.set_result(None)
+        return taken
+
     @property
     def text(self) -> bytes:
         whole = None if self.answer is None else self.answer.begun.whole
@@ -148,6 +157,7 @@ class Rig:
     chance: float = 0.5
     trail: Trail = attrs.field(factory=Trail)
     slept: list[float] = attrs.field(factory=list)
+    starts: MemoryStarts = attrs.field(init=False)
     quotas: FakeQuotas = attrs.field(init=False)
     breakers: FakeBreakers = attrs.field(init=False)
     transport: FakeTransport = attrs.field(init=False)
@@ -155,15 +165,16 @@ class Rig:
     outside: FakeTransport = attrs.field(factory=lambda: FakeTransport({}))
     fetches_links: bool = False
     budget: RetryBudget = attrs.field(factory=RetryBudget)
-    starts: dict[str, float] = attrs.field(factory=dict)
     queues: Queues = attrs.field(factory=Queues)
     leases: OpenLeases = attrs.field(factory=OpenLeases)
     answers: Answers = attrs.field(factory=Answers)
+    hedging: dict[str, Hedging] = attrs.field(factory=lambda: defaultdict(Hedging))
     died: list[bool] = attrs.field(factory=list)  # whether a refused token had
     real_quotas: QuotaStore | None = None
     real_breakers: Breakers | None = None
 
     def __attrs_post_init__(self) -> None:
+        self.starts = MemoryStarts(self.clock)
         self.quotas = FakeQuotas(self.gate)
         self.breakers = FakeBreakers(self.gate)
         acts = {
@@ -204,10 +215,11 @@ class Rig:
                     self.budget,
                     self.leases,
                     self.answers,
+                    self.hedging,
                 ),
+                self.starts,
                 self.sleep,
                 queues=self.queues,
-                starts=self.starts,
             ),
             turns=MemoryTurns(),
             routing=self.routing,
@@ -246,8 +258,7 @@ class Rig:
         try:
             async with self.answering(request, client) as seen.answer:
                 if seen.answer.begun.body is not None:
-                    async for data in seen.answer.begun.body:
-                        seen.reads.append(data)
+                    await seen.answer.begun.body.pour(seen.out)
         except ProxyError as error:
             seen.error = error
         assert not self.transport.under_way, "an exchange or a body was left open"

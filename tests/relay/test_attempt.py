@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import attrs
 import pytest
 
 from tests.fakes import (
@@ -17,11 +18,13 @@ from tests.fakes import (
 )
 from tests.relay.rig import ANYBODY, model
 from tproxy.core import failures
+from tproxy.core.budget import Budget, Cost, Limit, Unit
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
 from tproxy.core.leases import Lease
-from tproxy.core.model import Patience
+from tproxy.core.model import Model, Patience
 from tproxy.core.upstream import UpstreamReply, UpstreamRequest, Usage
+from tproxy.core.windows import MINUTE, Window
 from tproxy.relay.attempt import Asking, Ports
 from tproxy.relay.cost import Purse
 from tproxy.relay.trail import Trail
@@ -38,12 +41,12 @@ class Bench:
         self.quotas, self.breakers = FakeQuotas(self.gate), FakeBreakers(self.gate)
         self.trail = Trail()
 
-    async def asking(self) -> Asking:
-        lease = await self.quotas.reserve(MODEL.budgets)
+    async def asking(self, asked: Model = MODEL) -> Asking:
+        lease = await self.quotas.reserve(asked.budgets)
         assert isinstance(lease, Lease)
         return Asking(
-            MODEL,
-            Purse.of(MODEL, ANYBODY),
+            asked,
+            Purse.of(asked, ANYBODY),
             lease,
             Ports(self.quotas, self.breakers, LoopClock()),
             self.trail,
@@ -112,6 +115,25 @@ def test_a_whole_answer_is_a_success() -> None:
     assert bench.quotas.settled == ["quota of a"]
     assert bench.breakers.told == [("a", "asked"), ("a", "succeeded")]
     assert bench.trail.usage == Usage(1, 2)
+
+
+def test_each_is_settled_with_what_it_used_itself() -> None:
+    """Also where another of the same request has answered meanwhile."""
+    bench = Bench()
+    tokens = Limit(Unit.TOKENS, 10_000, Window(MINUTE))
+    metered = attrs.evolve(MODEL, budgets=(Budget("a", (tokens,)),))
+
+    async def test() -> None:
+        askings = [await bench.asking(metered) for _ in range(2)]
+        for number, asking in enumerate(askings):
+            await asking.begin()
+            asking.sent = True
+            asking.finish(Usage(10, number))
+        for asking in askings:
+            await asking.end()
+
+    in_no_time(test())
+    assert bench.quotas.costs == [Cost(1, 10), Cost(1, 11)]
 
 
 def test_what_fails_to_close_is_settled_all_the_same() -> None:

@@ -61,6 +61,25 @@ def test_calls_begin_so_far_apart() -> None:
     assert in_no_time(test()) == pytest.approx([0.0, 2.0, 4.0, 6.0])
 
 
+def test_a_call_that_does_not_begin_leaves_its_start_to_others() -> None:
+    rig = Rig({"a": tells("x")}, models=(throttled(min_interval=60.0),))
+    rig.quotas.denials["quota of a"] = [5.0]
+
+    async def test() -> None:
+        assert (await rig.asking(request("a"))).told == (429, "quota_exhausted")
+        rig.gate.at = "quotas.reserve"
+        leaving = asyncio.create_task(rig.asking(request("a")))
+        await rig.gate.reached.wait()
+        leaving.cancel()
+        await asyncio.wait((leaving,))
+        rig.gate.at = ""
+        assert (await rig.asking(request("a"))).error is None
+        assert rig.clock.steady() == 0.0
+
+    in_no_time(test())
+    assert rig.asked == ["a"]
+
+
 def test_so_many_are_under_way_at_once() -> None:
     rig = counting(Rig({"a": tells("x")}, models=(throttled(max_concurrent=2),)))
     most = 0

@@ -19,26 +19,35 @@ from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, stream_request_body
 
+from tests.skipping import SkippingLoop
 from tproxy.server.limits import Limits
 from tproxy.server.server import Server
 
 Do: TypeAlias = Callable[[RequestHandler], Awaitable[None]]
 
-LOOPS = [
-    pytest.param(asyncio.new_event_loop, id="asyncio"),
-    pytest.param(uvloop.new_event_loop, id="uvloop"),
-]
+Test: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 
-def on_both_loops(
-    test: Callable[..., Coroutine[Any, Any, None]],
-) -> Callable[..., None]:
+def on_both_loops(test: Test) -> Callable[..., None]:
     """Run an async test on asyncio's own loop and on uvloop.
 
     It fails if the loop was told of an exception that nobody had caught, or if
     anything was logged.
     """
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return _on(loops, test, 20)
 
+
+def in_skipped_time(test: Test) -> Callable[..., None]:
+    """The same, on a loop on which waiting takes no time: see `tests.skipping`."""
+    return _on({"skipping": SkippingLoop}, test, 3_600)
+
+
+def _on(
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]],
+    test: Test,
+    seconds: float,
+) -> Callable[..., None]:
     @functools.wraps(test)
     def run(
         loop_factory: Callable[[], asyncio.AbstractEventLoop],
@@ -49,7 +58,7 @@ def on_both_loops(
             told: list[dict[str, Any]] = []
             loop = asyncio.get_running_loop()
             loop.set_exception_handler(lambda _, context: told.append(context))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(seconds):
                 await test(**fixtures)
             await asyncio.sleep(0)
             left = asyncio.all_tasks() - {asyncio.current_task()}
@@ -68,8 +77,20 @@ def on_both_loops(
     new = [inspect.Parameter(name, kind) for name in ("loop_factory", "caplog")]
     own = [p.replace(kind=kind) for p in old.parameters.values()]
     run.__signature__ = old.replace(parameters=new + own)  # type: ignore[attr-defined]
-    marked: Callable[..., None] = pytest.mark.parametrize("loop_factory", LOOPS)(run)
+    factories = [pytest.param(made, id=name) for name, made in loops.items()]
+    marked: Callable[..., None] = pytest.mark.parametrize("loop_factory", factories)(
+        run
+    )
     return marked
+
+
+async def still(measured: Callable[[], object], turns: int = 200) -> None:
+    """Wait until it has not changed for so many turns of the loop."""
+    seen, left = measured(), turns
+    while left:
+        await asyncio.sleep(0)
+        now = measured()
+        seen, left = now, (left - 1 if now == seen else turns)
 
 
 @attrs.frozen
@@ -93,6 +114,10 @@ class Client:
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
+
+    def unsent(self) -> int:
+        """How many bytes wait here for the server to read on."""
+        return self.writer.transport.get_write_buffer_size()
 
     async def head(self) -> Response:
         raw = await self.reader.readuntil(b"\r\n\r\n")

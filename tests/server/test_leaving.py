@@ -22,6 +22,7 @@ from tests.server.serving import (
     post,
     scripted,
     serving,
+    still,
 )
 
 
@@ -112,12 +113,13 @@ async def test_a_handler_in_mid_body_is_told(leave: Leave) -> None:
 
 @on_both_loops
 async def test_a_handler_held_back_by_its_client_is_told() -> None:
-    left = asyncio.Event()
+    left, written = asyncio.Event(), [0]
 
     async def stream(handler: RequestHandler) -> None:
         try:
             while True:
                 handler.write(b"x" * 65_536)
+                written[0] += 1
                 await handler.flush()
         except StreamClosedError:
             left.set()
@@ -125,7 +127,7 @@ async def test_a_handler_held_back_by_its_client_is_told() -> None:
     async with serving(scripted(stream)) as served, served.client() as client:
         client.send(get())
         await client.head()
-        await asyncio.sleep(0.05)
+        await still(lambda: written[0])
         client.abort()
         async with asyncio.timeout(0.1):
             await left.wait()

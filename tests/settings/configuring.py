@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from tproxy.core.errors import ConfigError
-from tproxy.core.model import Model
+from tproxy.core.model import Model, Prefill
 from tproxy.core.upstream import Dialect, EmbeddingAdapter, ImageAdapter
 from tproxy.providers import openai
 from tproxy.settings import Overrides, Settings, load
@@ -23,13 +23,13 @@ _CHAT = openai.DIALECT.chat
 # What can be asked in each; settings look no further.
 CHATS_ONLY = {"openai": Dialect(_CHAT)}
 DIALECTS = {
-    "openai": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
+    "openai": Dialect(_CHAT, _IMAGES, _EMBEDDINGS, prefills=frozenset(Prefill)),
     "gemini": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
     "gigachat": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
     "cohere": Dialect(_CHAT, embeddings=_EMBEDDINGS),
     "cloudflare": Dialect(_CHAT, _IMAGES, _EMBEDDINGS),
     "huggingface": Dialect(_CHAT, _IMAGES),
-    "anthropic": Dialect(_CHAT),
+    "anthropic": Dialect(_CHAT, prefills=frozenset({Prefill.MESSAGE})),
 }
 
 # A model to which a test adds lines; the first of them is line 5.

@@ -20,6 +20,7 @@ server:
   addr: ":80"
   workers: 3
   max_request_bytes: 1000
+  max_in_flight: 50
   drain_seconds: 0
   cors_origins: ["https://app.example", "*"]
   fetch_images: true
@@ -30,6 +31,7 @@ server:
         "",
         80,
         max_request_bytes=1000,
+        max_in_flight=50,
         drain_seconds=0.0,
         cors_origins=("https://app.example", "*"),
         fetch_images=True,

@@ -11,7 +11,9 @@ from tproxy.core.model import Model
 from tproxy.core.windows import DAY, HOUR, MINUTE, MONTH, Kind, Window
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quotas.md").read_text("utf-8")
-WINDOWS, GEMINI, OPENROUTER, GROQ = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+WINDOWS, SHARES, GEMINI, OPENROUTER, GROQ = re.findall(
+    r"```yaml\n(.*?)```", PAGE, re.DOTALL
+)
 NAMES = ("GEMINI_API_KEY", "OPENROUTER_API_KEY", "GROQ_API_KEY", "GROQ_WORK_KEY")
 LA = "America/Los_Angeles"
 
@@ -38,6 +40,14 @@ def test_the_windows(folder: Folder) -> None:
         Limit(Unit.REQUESTS, 1500, Window(DAY, Kind.CALENDAR, LA), 150),
         Limit(Unit.SPEND, 50 * 10**9, Window(MONTH, Kind.CALENDAR), 5 * 10**9),
     )
+
+
+def test_the_shares(folder: Folder) -> None:
+    first = "clients: [{name: first, token: a-first-token, priority: high}]\n"
+
+    (model,) = models(folder, f"{MODEL}    requests_per_minute: 9\n{first}{SHARES}")
+
+    assert model.budgets[0].share == 0.7
 
 
 def test_geminis_project(folder: Folder) -> None:

@@ -65,6 +65,7 @@ def test_the_interface_means_what_it_says_of_quotas(folder: Folder) -> None:
                 Limit(Unit.REQUESTS, 30, Window(MINUTE)),
                 Limit(Unit.REQUESTS, 1000, Window(DAY, Kind.CALENDAR)),
             ),
+            share=0.7,
         ),
         Budget(
             "pool/gemini-project",
@@ -73,6 +74,7 @@ def test_the_interface_means_what_it_says_of_quotas(folder: Folder) -> None:
                 Limit(Unit.TOKENS, 1_000_000, Window(MINUTE), kept=100_000),
                 Limit(Unit.REQUESTS, 1500, Window(DAY, Kind.CALENDAR, LA), kept=150),
             ),
+            share=0.7,
         ),
     )
     assert model.throttle == Throttle("provider/groq", 1.0, 4, 20.0)

@@ -43,6 +43,34 @@ def test_waiting_for_quota(
     assert (routing.wait_seconds, routing.max_waiting) == (seconds, most)
 
 
+def test_categories_are_hedged_where_it_is_wished(folder: Folder) -> None:
+    routing = folder.load(f"{MODELS}routing: {{hedge: [BIG, SMALL]}}\n").routing
+
+    assert routing == Routing(hedge=frozenset({"BIG", "SMALL"}))
+
+
+@pytest.mark.parametrize(
+    ("hedge", "fault"),
+    [
+        (
+            "[BIG, small]",
+            ("'small' is no category here @ routing.hedge[1] (did you mean 'SMALL'?)"),
+        ),
+        ("[HUGE]", "'HUGE' is no category here @ routing.hedge[0]"),
+        (
+            "[bb]",
+            "'bb' is a model, and hedging is for categories @ routing.hedge[0]",
+        ),
+        ("BIG", "expected a list, got text @ routing.hedge"),
+        ("{BIG: 1s}", "expected a list, got a mapping @ routing.hedge"),
+    ],
+)
+def test_mistakes_in_hedging(folder: Folder, hedge: str, fault: str) -> None:
+    assert folder.faults(f"{MODELS}routing: {{hedge: {hedge}}}\n") == [
+        f"proxy.yaml:4: {fault}"
+    ]
+
+
 @pytest.mark.parametrize(
     ("fallbacks", "fault"),
     [

@@ -126,6 +126,8 @@ def test_a_failure_is_replayed_where_the_same_model_is_asked() -> None:
         ([tried("p/a", "server"), tried("p/a")], "p/a", "p/b"),
         ([tried("p/a", "stale"), tried("p/a")], "p/a", "p/a"),
         ([tried("p/a", "left")], None, "p/a"),
+        # Nobody is hedged in a replay: it would have answered, later.
+        ([tried("p/a", "outrun"), tried("p/b")], "p/b", "p/a"),
         ([tried("p/a", "early_end")], "p/a", "p/a"),
         ([tried("p/a", "rejected")], None, "failed"),
         ([tried("p/a", "server"), tried("p/b", "server")], None, "failed"),

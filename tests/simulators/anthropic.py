@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tests.e2e.scripted_upstream import SSE
+from tests.faults.script import SSE
 from tests.simulators import Provider
 from tests.simulators.scene import (
     COMPLETION_TOKENS,

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tests.e2e.scripted_upstream import SSE
+from tests.faults.script import SSE
 from tests.simulators import Provider
 from tests.simulators.scene import (
     COMPLETION_TOKENS,

@@ -27,17 +27,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
-from tests.e2e import scripted_upstream
-from tests.e2e.scripted_upstream import (
-    JSON,
-    SSE,
-    End,
-    Script,
-    ScriptedUpstream,
-    chunked,
-    listening,
-    whole,
-)
+from tests.faults import upstream
+from tests.faults.script import JSON, SSE, End, Script, chunked, whole
+from tests.faults.upstream import ScriptedUpstream, listening
 
 
 @attrs.frozen
@@ -158,7 +150,7 @@ class Simulator(ScriptedUpstream):
         """Have the next requests meet these, in order; then all is well again."""
         self._faults.extend(faults)
 
-    def script_for(self, asked: scripted_upstream.Asked) -> Script:
+    def script_for(self, asked: upstream.Asked) -> Script:
         parts = urlsplit(asked.path)
         heard = Asked(
             method=asked.method,

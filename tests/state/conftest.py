@@ -45,3 +45,12 @@ def shop(opening: Callable[[FakeClock], Shop]) -> Iterator[Shop]:
 @pytest.fixture
 def till(shop: Shop) -> Till:
     return Till(shop)
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Server]:
+    """A server for one test, which may do to it what it likes."""
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()

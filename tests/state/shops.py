@@ -30,6 +30,7 @@ from tproxy.core.leases import (
 )
 from tproxy.core.windows import DAY, MINUTE, Kind, Window
 from tproxy.state.archive import introduction
+from tproxy.state.drift import Drifts
 from tproxy.state.memory_quotas import MemoryQuotas
 from tproxy.state.redis import RedisQuotas
 from tproxy.state.remote import Remote
@@ -62,6 +63,9 @@ class Shop(Protocol):
 
     clock: FakeClock
 
+    @property
+    def notices(self) -> list[str]: ...
+
     def node(self) -> QuotaStore: ...
 
     def crash(self, node: QuotaStore) -> None: ...
@@ -77,6 +81,10 @@ class _Loop:
         self.observer = Notices()
         self._runner = asyncio.Runner()
 
+    @property
+    def notices(self) -> list[str]:
+        return self.observer.said
+
     def run(self, call: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(call)
 
@@ -89,7 +97,7 @@ class MemoryShop(_Loop):
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
-        self._store = MemoryQuotas(clock)
+        self._store = MemoryQuotas(clock, Drifts(self.observer))
 
     def node(self) -> QuotaStore:
         return self._store
@@ -187,10 +195,10 @@ class Till:
         """A request that reaches its provider, and ends, at this moment."""
         self.settle(self.take(*budgets, cost=cost))
 
-    def fill(self, *budgets: Budget, most: int = 1_000) -> int:
+    def fill(self, *budgets: Budget, cost: Cost = ONE, most: int = 1_000) -> int:
         """How many requests are answered at this moment."""
         for taken in range(most):
-            lease = self.reserve(*budgets)
+            lease = self.reserve(*budgets, cost=cost)
             if isinstance(lease, Denial):
                 return taken
             self.settle(lease)
@@ -219,8 +227,8 @@ class Till:
     def wait(self, *budgets: Budget, cost: Cost = ONE) -> float:
         return self.shop.run(self.store.waits([budgets], cost))[0]
 
-    def room(self, *budgets: Budget) -> tuple[Room, ...]:
-        return self.shop.run(self.store.room(budgets))
+    def room(self, *budgets: Budget, cost: Cost = ONE) -> tuple[Room, ...]:
+        return self.shop.run(self.store.room(budgets, cost))
 
     def state(self, budget: Budget) -> BudgetState:
         [state] = self.shop.run(self.store.snapshot([budget]))

@@ -76,3 +76,19 @@ def test_a_window_of_first_use_begins_with_the_first_request(till: Till) -> None
     till.shop.clock.advance(HOUR + 100.0)
     assert till.fill(window) == 2
     assert till.denied(window).wait == soon(5 * HOUR)
+
+
+def test_what_reached_a_window_of_first_use_that_is_over_is_told_too_late(
+    till: Till,
+) -> None:
+    window = budget(requests(2, 60.0, kind=Kind.FIRST_USE))
+    till.use(window)
+    till.shop.clock.advance(50.0)
+    late = till.take(window, seconds=60.0)
+    till.store.reached(late)
+    till.shop.clock.advance(20.0)
+
+    till.settle(late)
+
+    assert till.fill(window) == 2
+    assert till.denied(window).wait == soon(60.0)

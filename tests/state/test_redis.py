@@ -3,73 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.state.mortal import AWAY, BACK, LONGEST, WHOSE, fill, node, run, until
 from tests.state.servers import Server
-from tests.state.shops import Notices, RealClock, budget, requests, tokens
+from tests.state.shops import budget, requests, tokens
 from tproxy.core.budget import Cost, Outcome
 from tproxy.core.leases import CONCURRENCY, REST, STORE, Denial, Lease, Source
-from tproxy.core.windows import HOUR
-from tproxy.state.redis import RedisQuotas
-from tproxy.state.remote import Remote
-from tproxy.state.script import Script
 from tproxy.state.standin import OnLoss
-
-WHOSE = budget(requests(40, HOUR))
-LONGEST = 0.5  # seconds; it is 0.1, but the machine may be busy
-AWAY, BACK = "Redis is away", "Redis is back"
-
-
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Server]:
-    """A server for one test, which may do to it what it likes."""
-    server = Server(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
-@contextlib.asynccontextmanager
-async def node(
-    url: str, name: str = "a", on_loss: OnLoss = OnLoss.SHARE
-) -> AsyncIterator[tuple[RedisQuotas, Notices]]:
-    clock, notices = RealClock(), Notices()
-    script = Script.at(url, name)
-    quotas = RedisQuotas(Remote(script, clock), clock, notices, name, on_loss)
-    await quotas.start()
-    try:
-        yield quotas, notices
-    finally:
-        await quotas.close()
-        await script.close()
-
-
-async def fill(quotas: RedisQuotas, most: int = 200) -> int:
-    """How many are admitted now; none may have to wait for long."""
-    for taken in range(most):
-        begun = time.monotonic()
-        lease = await quotas.reserve([WHOSE])
-        assert time.monotonic() - begun < LONGEST
-        if isinstance(lease, Denial):
-            return taken
-        await quotas.settle(lease)
-    return most
-
-
-async def until(said: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not said():  # noqa: ASYNC110 - it is not ours to tell
-            await asyncio.sleep(0.01)
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(test)
 
 
 @pytest.mark.parametrize(
@@ -316,8 +260,8 @@ def test_all_keys_of_a_call_are_in_one_slot_and_expire(mortal: Server) -> None:
 
     run(test())
     keys = mortal.say("KEYS", "*").decode().split("\r\n")[2::2]
-    assert len(keys) == 6
-    assert all(key.startswith("{tproxy}:1:") for key in keys)
+    assert len(keys) == 4
+    assert all(key.startswith("{tproxy}:2:") for key in keys)
     for key in keys:
-        if "budget" in key or "leases" in key:
+        if "budget" in key:
             assert mortal.say("TTL", key) > b":0"

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from tests.fakes import FakeClock
 from tests.state.shops import Shop, Till, budget, daily, requests, tokens
-from tproxy.core.budget import Budget, Cost
+from tproxy.core.budget import ONE_HIGH, Budget, Cost
 from tproxy.core.leases import CONCURRENCY, Denial, Lease
 from tproxy.core.windows import DAY, MINUTE, Kind
 
@@ -33,8 +33,9 @@ HEARTBEAT = 5.0
 ROLLING = budget(requests(4), tokens(100), name="rolling")
 CLOCK = budget(requests(3, kind=Kind.CLOCK), name="clock", max_concurrent=3)
 DAILY = budget(daily(9, ZONE), name="daily")
-ALL = (ROLLING, CLOCK, DAILY)
-GROUPS = st.sampled_from([ALL, (ROLLING,), (CLOCK,), (DAILY, ROLLING)])
+SHARED = budget(requests(5), tokens(120), name="shared", share=0.6)
+ALL = (ROLLING, CLOCK, DAILY, SHARED)
+GROUPS = st.sampled_from([ALL, (ROLLING,), (CLOCK,), (SHARED,), (DAILY, ROLLING)])
 
 
 @attrs.define(eq=False)
@@ -77,13 +78,24 @@ class Nodes(RuleBasedStateMachine):
 
     numbers = st.integers(0, 2)
 
-    @rule(number=numbers, group=GROUPS, size=st.integers(1, 60), early=st.booleans())
+    @rule(
+        number=numbers,
+        group=GROUPS,
+        size=st.integers(1, 60),
+        early=st.booleans(),
+        high=st.booleans(),
+    )
     def reserve(
-        self, number: int, group: tuple[Budget, ...], size: int, early: bool
+        self,
+        number: int,
+        group: tuple[Budget, ...],
+        size: int,
+        early: bool,
+        high: bool,
     ) -> None:
         result = self.node(number).reserve(
             *group,
-            cost=Cost(1, size),
+            cost=Cost(1, size, high=high),
             seconds=LEASE,
         )
         if isinstance(result, Lease):
@@ -153,12 +165,13 @@ class Nodes(RuleBasedStateMachine):
 
     @invariant()
     def no_span_holds_more(self) -> None:
-        mine = self.of("rolling")
-        for last in mine:
-            end = last.arrival or 0.0
-            span = [a for a in mine if end - MINUTE < (a.arrival or 0.0) <= end]
-            assert len(span) <= 4
-            assert sum(attempt.tokens for attempt in span) <= 100
+        for whose, most, largest in (("rolling", 4, 100), ("shared", 5, 120)):
+            mine = self.of(whose)
+            for last in mine:
+                end = last.arrival or 0.0
+                span = [a for a in mine if end - MINUTE < (a.arrival or 0.0) <= end]
+                assert len(span) <= most
+                assert sum(attempt.tokens for attempt in span) <= largest
 
     @invariant()
     def no_minute_of_the_clock_holds_more(self) -> None:
@@ -204,6 +217,7 @@ class Nodes(RuleBasedStateMachine):
         assert till.denied(CLOCK, cost=Cost(4)).limit != CONCURRENCY
         self.clock.advance(2 * DAY)
         assert [till.fill(budget) for budget in (ROLLING, CLOCK, DAILY)] == [4, 3, 9]
+        assert till.fill(SHARED, cost=ONE_HIGH) == 5
         assert till.state(CLOCK).under_way == 0
         self.shop.close()
 

@@ -142,7 +142,7 @@ def test_a_coroutine_callback_holds_the_next_read_back(loop: str) -> None:
             assert inside == 1
             if not got:  # long enough for all of it to come, were it not held back
                 for _ in range(300):
-                    await asyncio.sleep(0.001)
+                    await asyncio.sleep(0)
                 assert sum(sent) < size
             got += len(data)
             inside -= 1

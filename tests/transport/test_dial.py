@@ -66,8 +66,9 @@ def test_a_connection_that_does_not_come_is_given_up(loop: str) -> None:
         run(loop, main(port))
 
 
-def test_the_next_address_is_tried(loop: str) -> None:
+def test_the_next_address_is_tried(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once after a refusal, and beside one that keeps silent."""
+    monkeypatch.setattr(dial, "_STAGGER", 0.01)
 
     async def main(silent: int) -> None:
         async with provider(always(OK)) as there:

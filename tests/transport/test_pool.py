@@ -73,6 +73,27 @@ def test_origins_and_settings_do_not_share_connections(loop: str) -> None:
     run(loop, main())
 
 
+def test_hardly_a_request_opens_a_connection(loop: str) -> None:
+    """99 of 100 go over one that is there, with clients coming and going."""
+    clients, requests = 20, 100
+
+    async def main() -> None:
+        async with provider(always(OK)) as there:
+            transport = PooledTransport()
+
+            async def ask_often(number: int) -> None:
+                for turn in range(requests):
+                    assert await get(transport, there) == b"ok"
+                    for _ in range((number * turn) % 7):
+                        await asyncio.sleep(0)
+
+            await asyncio.gather(*[ask_often(number) for number in range(clients)])
+            assert len(there.visits) <= clients * requests / 100
+            transport.close()
+
+    run(loop, main())
+
+
 def test_who_waits_is_served_in_order(loop: str) -> None:
     order: list[int] = []
 

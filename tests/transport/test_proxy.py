@@ -154,7 +154,7 @@ def test_a_silent_proxy_is_left_in_time(loop: str) -> None:
         async with provider(answers()) as proxy:
             transport = through(proxy.port)
             request = ask("https://provider.invalid/")
-            patience = Patience(connect=0.1)
+            patience = Patience(connect=0.4)  # certificates are read meanwhile
             with pytest.raises(Broken, match="proxy") as broken:
                 async with transport.open(request, upstream(), patience):
                     pass

@@ -25,7 +25,7 @@ from tests.serving import (
 from tests.values import KEY, per
 from tproxy import __version__
 from tproxy.core.budget import Budget, Limit, Unit
-from tproxy.core.model import Throttle
+from tproxy.core.model import Routing, Throttle
 from tproxy.core.windows import DAY, MINUTE, Kind, Window
 
 HERE = "Host: 127.0.0.1:8080"
@@ -155,6 +155,7 @@ def test_it_tells_what_is_left_of_each_budget() -> None:
             "left": 12,
             "source": "counted",
             "drift": 0,
+            "shares": None,
         }
         assert (dollars["unit"], dollars["limit"], dollars["left"]) == ("usd", 50, 50)
         assert dollars["source"] == "declared"
@@ -212,6 +213,22 @@ def test_it_tells_how_many_wait_in_line() -> None:
         assert (told["queues"], told["active"]) == ([line], 1)
         assert afar["queues"] == []
         assert "throttle/provider/echo" in told["models"][0]["budgets"]
+
+    run(test)
+
+
+def test_it_tells_what_hedging_has_cost() -> None:
+    async def test() -> None:
+        routing = Routing(hedge=frozenset({"SMALL"}))
+        async with serving(settings(routing=routing)) as (proxy, _):
+            for _ in range(20):
+                await send(proxy.port, chat())
+            told = await ask(proxy.port)
+            afar = await ask(proxy.port, AFAR, HERE, MINE)
+
+        counts = {"requests": 20, "hedged": 0, "won": 0, "left": 1}
+        assert told["hedging"] == [{"category": "SMALL", **counts}]
+        assert afar["hedging"] == []
 
     run(test)
 

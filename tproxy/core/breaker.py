@@ -58,6 +58,21 @@ class BreakerState:
 
 
 @attrs.frozen
+class Opening:
+    """A breaker as other processes have to know it; closed where `openings` is 0.
+
+    It rests for `rests_for` seconds more, and a probe that is out is waited for
+    `probes_for`.
+    """
+
+    openings: int
+    failures: int
+    proofs: int
+    rests_for: float
+    probes_for: float
+
+
+@attrs.frozen
 class Breaker:
     """One candidate's health. `openings` in a row without its being closed between.
 
@@ -89,6 +104,34 @@ class Breaker:
             return BreakerState(failures=self.failures)
         state = State.OPEN if now < self.open_until else State.HALF_OPEN
         return BreakerState(state, self.resting_for(now), self.failures, self.openings)
+
+    def opening(self, now: float) -> Opening:
+        """What others have to know of it."""
+        rests_for = max(self.open_until - now, 0.0)
+        probes_for = max(self.probe_until - now, 0.0)
+        counts = (self.openings, self.failures, self.proofs)
+        return Opening(*counts, rests_for, probes_for)
+
+    @classmethod
+    def of(cls, opening: Opening, now: float, policy: BreakerPolicy) -> Breaker:
+        """As others have it. It rests no longer than any may."""
+        if not opening.openings:
+            return CLOSED
+        rest = min(opening.rests_for, policy.max_rest)
+        probe = min(opening.probes_for, policy.max_rest)
+        return cls(
+            failures=opening.failures,
+            openings=opening.openings,
+            proofs=opening.proofs,
+            open_until=now + rest,
+            probe_until=now + probe if probe > 0 else 0.0,
+        )
+
+    def relieved(self, now: float) -> Breaker:
+        """With its rest over, so that the next request probes."""
+        if self.open_until <= now:
+            return self
+        return attrs.evolve(self, open_until=now)
 
     def asked(self, now: float, policy: BreakerPolicy) -> Breaker:
         """After a request was let through: while half-open, it is the only one."""

@@ -33,11 +33,15 @@ COUNTED = frozenset({Outcome.ANSWER, Outcome.ERROR})
 
 @attrs.frozen
 class Cost:
-    """What one request takes: reserved as an estimate, settled as it was."""
+    """What one request takes: reserved as an estimate, settled as it was.
+
+    `high` is whether a client of high priority asks, who draws on the share of these.
+    """
 
     requests: int = 1
     tokens: int = 0
     spend: int = 0  # billionths of a US dollar
+    high: bool = False
 
     def of(self, unit: Unit) -> int:
         if unit is Unit.REQUESTS:
@@ -46,6 +50,7 @@ class Cost:
 
 
 ONE = Cost()
+ONE_HIGH = Cost(high=True)
 
 
 @attrs.frozen
@@ -76,6 +81,8 @@ class Budget:
 
     Counters belong to the name: the same name with other limits goes on counting.
     `counts` are the outcomes that use it up. `max_concurrent` bounds what is under way.
+    `share` is the part of each limit that requests of high priority can count on while
+    they ask for it, as all others can on the rest; without it, who comes first has it.
     """
 
     name: str
@@ -84,3 +91,4 @@ class Budget:
         default=None, validator=validators.optional(validators.gt(0))
     )
     counts: frozenset[Outcome] = COUNTED
+    share: float | None = None

@@ -11,6 +11,7 @@ ProxyError                    status  code                     asked next
 ├─ ModelNotFound              404     model_not_found
 ├─ MethodNotAllowed           405     method_not_allowed
 ├─ Draining                   503     draining
+├─ Overloaded                 503     overloaded
 ├─ QuotaExhausted             429     quota_exhausted
 ├─ RateLimited                429     rate_limit_exceeded
 ├─ NoCandidate                503     no_candidate
@@ -136,6 +137,14 @@ class Draining(Unavailable):
 
     message: str = "The proxy is shutting down."
     TOLD: ClassVar[Told] = Told(503, "server_error", "draining")
+
+
+@attrs.frozen(kw_only=True)
+class Overloaded(Unavailable):
+    """As many requests are under way as the proxy takes at a time."""
+
+    message: str = "The proxy is busy with as many requests as it takes at a time."
+    TOLD: ClassVar[Told] = Told(503, "server_error", "overloaded")
 
 
 @attrs.frozen(kw_only=True)

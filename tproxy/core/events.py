@@ -17,7 +17,8 @@ from tproxy.core.upstream import Usage
 class Attempt:
     """One candidate asked.
 
-    `outcome` is "answered", "left" where the client went away, or a failure's name.
+    `outcome` is "answered", "left" where the client went away, "outrun" where another
+    candidate, asked at the same time, began first, or a failure's name.
     """
 
     model: str

@@ -86,6 +86,7 @@ MODEL_FAULT = Failure("model_fault", "the model made an invalid call or document
 EMPTY       = Failure("empty",       "the provider's answer was empty",           _FAILED,   True,  True,  Rest.COUNTED, True)
 MALFORMED   = Failure("malformed",   "the provider's answer was unreadable",      _FAILED,   True,  True,  Rest.COUNTED, True)
 EARLY_END   = Failure("early_end",   "the provider's answer broke off",           _FAILED,   True,  True,  Rest.COUNTED, True)
+UNJOINED    = Failure("unjoined",    "the model did not go on from where it was told", _FAILED, False, True, Rest.NONE,    True)
 UNEXPECTED  = Failure("unexpected",  "the provider answered something else",      _FAILED,   False, True,  Rest.COUNTED, True)
 UNSUPPORTED = Failure("unsupported", "this model's provider has no words for it", _INVALID, False, True,  Rest.NONE,    False)
 EXPIRED     = Failure("expired",     "the provider no longer took the proxy's token", _AUTH,  True,  True,  Rest.NONE,    False)

@@ -87,11 +87,32 @@ class Heard:
 
 
 @attrs.frozen
+class ShareState:
+    """One class of clients at a limit: the part it can count on while it asks.
+
+    `asked` is what it has lately asked for, whether it got it or not.
+    """
+
+    part: int
+    used: int
+    asked: int
+
+
+@attrs.frozen
+class Shares:
+    """Of clients of high priority, and of all others."""
+
+    high: ShareState
+    rest: ShareState
+
+
+@attrs.frozen
 class LimitState:
     """One limit at one moment. `used` includes what is under way.
 
     `age` is the seconds since the figure's source spoke. `drift` is what the provider
-    had counted more than we, when it was last heard; less where negative.
+    had counted more than we, when it was last heard; less where negative. `shares`
+    are there where the budget has one.
     """
 
     limit: Limit
@@ -101,6 +122,7 @@ class LimitState:
     source: Source
     age: float
     drift: int = 0
+    shares: Shares | None = None
 
 
 @attrs.frozen
@@ -189,8 +211,10 @@ class QuotaStore(Protocol):
         """
         ...
 
-    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
-        """What is left, as in `Lease.rooms`."""
+    async def room(
+        self, budgets: Sequence[Budget], cost: Cost = ONE
+    ) -> tuple[Room, ...]:
+        """What is left for requests such as `cost`, as in `Lease.rooms`."""
         ...
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:

@@ -11,7 +11,7 @@ from functools import cached_property
 import attrs
 from attrs import validators
 
-from tproxy.core.budget import Budget, Unit
+from tproxy.core.budget import ONE, ONE_HIGH, Budget, Cost, Unit
 from tproxy.core.meters import Metered
 from tproxy.core.secret import Secret
 
@@ -23,9 +23,19 @@ class Capability(enum.Enum):
     VISION = "vision"
     JSON_SCHEMA = "json_schema"
     REASONING = "reasoning"
+    PREFILL = "prefill"  # has to be declared, see `Prefill`
 
 
-ALL_CAPABILITIES = frozenset(Capability)
+ALL_CAPABILITIES = frozenset(Capability) - {Capability.PREFILL}
+
+
+class Prefill(enum.Enum):
+    """How a model is told to go on from a text, which is the chat's last message."""
+
+    MESSAGE = "message"  # nothing more is said
+    PREFIX = "prefix"  # the message is marked `prefix: true`
+    ECHOED_PREFIX = "echoed_prefix"  # the same; the answer begins with the text
+    CONTINUE_FINAL_MESSAGE = "continue_final_message"  # a field beside the messages
 
 
 class Kind(enum.Enum):
@@ -128,6 +138,20 @@ class Throttle:
 
 
 @attrs.frozen
+class HealthCheck:
+    """What a provider is asked every so many seconds while a model of it rests.
+
+    `url` is one that costs nothing. One that is not `ours` leads elsewhere than to the
+    provider, and is asked without our key.
+    """
+
+    every: float
+    url: str = attrs.field(repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    ours: bool = True
+
+
+@attrs.frozen
 class Price:
     """US dollars per million tokens; `cached_input` is for those read from a cache."""
 
@@ -169,7 +193,8 @@ class Model:
     `strict` one refuses hints that its dialect has no words for; others drop them.
     `budgets` are what a request takes from: the model's own comes first and is always
     there, then its provider's and those of pools. `meters` are those that its
-    provider's headers tell of.
+    provider's headers tell of. With `resume`, a stream of plain text that breaks goes
+    on with a model that can be told to; `prefill` is how, None where it cannot be.
     """
 
     name: str
@@ -190,6 +215,9 @@ class Model:
     throttle: Throttle | None = None
     price: Price | None = None
     meters: tuple[Metered, ...] = ()
+    check: HealthCheck | None = None
+    resume: bool = False
+    prefill: Prefill | None = None
 
     @cached_property
     def counts_tokens(self) -> bool:
@@ -221,6 +249,11 @@ class Client:
     models: tuple[str, ...] = ("*",)
     budgets: tuple[Budget, ...] = ()
     priority: Priority = Priority.NORMAL
+
+    @cached_property
+    def least(self) -> Cost:
+        """What a request costs that nothing more is known of."""
+        return ONE_HIGH if self.priority is Priority.HIGH else ONE
 
     def may_call(self, *names: str) -> bool:
         """Whether one of `names` is allowed: a model's own, an alias, a category."""
@@ -254,9 +287,11 @@ class Routing:
 
     `fallbacks` maps a named model to the names or categories to ask after it. Where all
     quotas are spent, `max_waiting` requests may wait for `wait_seconds`; with 0, none.
+    In the categories of `hedge` a second candidate is asked where the first is late.
     """
 
     deadline_seconds: float = 300.0
     fallbacks: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     wait_seconds: float = 0.0
     max_waiting: int = 1_000
+    hedge: frozenset[str] = frozenset()

@@ -32,19 +32,20 @@ class Event:
 class Cutter:
     """Holds back what is not yet a whole event. Bytes come out as they went in.
 
-    A blank line before an event leaves at once, as if it were one.
+    A blank line before an event leaves at once, as if it were one. `held` is what waits
+    for the rest of its event.
     `overlong` once an event goes on beyond `MAX_EVENT` bytes; from then on nothing
     comes out.
     """
 
     overlong: bool = attrs.field(default=False, init=False)
-    _held: bytearray = attrs.field(factory=bytearray, init=False)
+    held: bytearray = attrs.field(factory=bytearray, init=False)
 
     def feed(self, data: bytes) -> bytes:
         """Take a read; return all events that are whole by now."""
         if self.overlong:
             return b""
-        held = self._held
+        held = self.held
         if held:
             searched = max(len(held) - 2, 0)
             held += data
@@ -63,8 +64,8 @@ class Cutter:
 
     def rest(self) -> bytes:
         """What was held back, at the end of the stream."""
-        rest = bytes(self._held)
-        self._held.clear()
+        rest = bytes(self.held)
+        self.held.clear()
         return rest
 
     def _bounded(self, whole: bytes) -> bytes:
@@ -75,9 +76,9 @@ class Cutter:
                 self.overlong = True
                 break
             ready.append(event)
-        if self.overlong or len(self._held) > MAX_EVENT:
+        if self.overlong or len(self.held) > MAX_EVENT:
             self.overlong = True
-            self._held.clear()
+            self.held.clear()
         return b"".join(ready)
 
 
@@ -121,6 +122,15 @@ def read(raw: bytes) -> Event:
         elif field == b"event":
             name = value
     return Event(name, b"\n".join(data) if data else None)
+
+
+def is_text(raw: bytes) -> bool:
+    """Whether it is UTF-8, as an event has to be; a strict client stumbles else."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def encode(data: bytes) -> bytes:

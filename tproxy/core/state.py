@@ -1,4 +1,4 @@
-"""Ports for what is remembered between requests: breakers and turns; and time."""
+"""Ports for what is remembered between requests: breakers, starts, turns; and time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class Breakers(Protocol):
     """Health of candidates, by model name."""
 
     async def resting(self, models: Sequence[str]) -> list[float]:
-        """For each model, the seconds it rests still; 0 if it does not."""
+        """For each model, the seconds it rests still; 0 if it does not.
+
+        For those who are about to ask one: where it is half-open, that is a turn.
+        """
         ...
 
     async def states(self, models: Sequence[str]) -> list[BreakerState]:
@@ -42,6 +45,29 @@ class Breakers(Protocol):
 
     async def excused(self, model: str) -> None:
         """The request ended without saying anything about health."""
+        ...
+
+    async def relieve(self, model: str) -> None:
+        """End its rest: it may be well again, which the next request is to prove."""
+        ...
+
+
+class Starts(Protocol):
+    """Moments at which something may begin, by name, for all that share the store."""
+
+    def wait(self, name: str, interval: float) -> float:
+        """Seconds until the next start, as far as is known here; 0 if it may be now."""
+        ...
+
+    async def take(self, name: str, interval: float) -> float:
+        """Begin now, if nothing has within `interval` seconds: 0.
+
+        Else nothing is taken, and these are the seconds until it is worth another try.
+        """
+        ...
+
+    async def give_back(self, name: str) -> None:
+        """What this process has taken last did not begin."""
         ...
 
 

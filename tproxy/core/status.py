@@ -28,6 +28,23 @@ class ModelStatus:
 
 
 @attrs.frozen
+class ShareStatus:
+    """See `ShareState`."""
+
+    part: float
+    used: float
+    asked: float
+
+
+@attrs.frozen
+class SharesStatus:
+    """Of clients of high priority, and of all others."""
+
+    high: ShareStatus
+    rest: ShareStatus
+
+
+@attrs.frozen
 class LimitStatus:
     """`unit` is requests, tokens, or usd; so are the figures. See `LimitState`.
 
@@ -44,6 +61,7 @@ class LimitStatus:
     source: str
     age: float
     drift: float
+    shares: SharesStatus | None = None
 
 
 @attrs.frozen
@@ -86,11 +104,25 @@ class QueueStatus:
 
 
 @attrs.frozen
+class HedgingStatus:
+    """Of a category since the start: requests, and those that a second was asked for.
+
+    `won`: the second answered. `left`: how many more may be hedged now.
+    """
+
+    category: str
+    requests: int
+    hedged: int
+    won: int
+    left: int
+
+
+@attrs.frozen
 class Status:
-    """Budgets are as all workers and hosts count them.
+    """Budgets are as all workers and hosts count them; open breakers rest for all.
 
     `worker` is the process that answers: `uptime`, `active` (requests under way),
-    breakers and queues are its own.
+    failures of closed breakers, queues and hedging are its own.
     """
 
     version: str
@@ -103,3 +135,4 @@ class Status:
     breakers: tuple[BreakerStatus, ...]
     clients: tuple[ClientStatus, ...]
     queues: tuple[QueueStatus, ...]
+    hedging: tuple[HedgingStatus, ...] = ()

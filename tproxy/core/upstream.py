@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
@@ -13,11 +13,12 @@ from tproxy.core.embedding import EmbeddingRequest
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
 from tproxy.core.image import ImageRequest
-from tproxy.core.model import Model, Patience, Upstream
+from tproxy.core.model import Model, Patience, Prefill, Upstream
 
 T = TypeVar("T")
 
 Headers = tuple[tuple[str, str], ...]
+Sink = Callable[[bytes], bool]
 
 
 @attrs.frozen
@@ -51,6 +52,10 @@ class Usage:
     prompt: int
     completion: int
 
+    def and_also(self, other: Usage) -> Usage:
+        """Of two answers together."""
+        return Usage(self.prompt + other.prompt, self.completion + other.completion)
+
 
 @attrs.frozen
 class Broken(Exception):
@@ -69,10 +74,12 @@ class UpstreamReply(Protocol):
     @property
     def head(self) -> UpstreamHead: ...
 
-    async def read(self) -> bytes:
+    async def read(self, sink: Sink | None = None) -> bytes:
         """What has come since the last read, or comes next; a read ends anywhere.
 
-        Empty at the end of the body. One reader at a time.
+        Empty at the end of the body. One reader at a time. While it waits, what comes
+        may be handed to `sink` first, which says whether it has dealt with it; that
+        spares waking the reader. Who brings the reply need not do so.
 
         Raises:
             Broken: the provider fell silent, broke off, or took too long in all.
@@ -241,7 +248,8 @@ class Dialect:
     """What one provider's API can do. `chat` reads errors for all three.
 
     `takes_links`: it can be sent URLs of pictures; others need the pictures themselves.
-    `draws_singly`: n images take n requests there.
+    `draws_singly`: n images take n requests there. `prefills` are the ways in which it
+    can tell a model to go on from a text, if that model can.
     """
 
     chat: ProviderAdapter
@@ -249,6 +257,7 @@ class Dialect:
     embeddings: EmbeddingAdapter | None = None
     takes_links: bool = True
     draws_singly: bool = False
+    prefills: frozenset[Prefill] = frozenset()
 
 
 class Signer(Protocol):

@@ -6,7 +6,6 @@ Bytes go through as they are; this file judges them. Source: OpenAI API referenc
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -18,7 +17,7 @@ import attrs
 from tproxy.core import failures, sse
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import UpstreamFailed
-from tproxy.core.model import Model
+from tproxy.core.model import Model, Prefill
 from tproxy.core.upstream import (
     Dialect,
     Reply,
@@ -30,24 +29,11 @@ from tproxy.core.upstream import (
 from tproxy.core.wishes import includes_usage
 from tproxy.providers import complaint
 from tproxy.providers.said import parsed, stream_kind
+from tproxy.providers.shaped import saying
 from tproxy.providers.shaped.embeddings import Embeddings
 from tproxy.providers.shaped.images import Images
 from tproxy.providers.unstreamed import Unstreamed
 
-# An answer may end for these reasons without a word, and honestly so: the budget went
-# into thinking, or a filter took it. `model_length` is Mistral's, `sensitive` Z.ai's.
-_HONEST_SILENCE = (
-    *("length", "model_length", "content_filter", "sensitive"),
-    *("tool_calls", "function_call"),
-)
-# And these are no ends but breakdowns: DeepSeek's, Z.ai's and several providers'.
-_BREAKDOWNS = {
-    "insufficient_system_resource": failures.OVERLOADED,
-    "network_error": failures.SERVER,
-    "error": failures.SERVER,
-}
-# Of a message, what says nothing: `token_id` is Together's, `channel` Groq's.
-_NO_CONTENT = ("role", "token_id", "channel")
 # Their streams end with usage in any case, and `stream_options` is refused (a 422).
 _TELL_USAGE_UNASKED = frozenset({"api.mistral.ai"})
 # An event of comments and one chunk; and what makes a chunk worth a closer look.
@@ -82,21 +68,21 @@ class OpenAI:
         if not body.strip():
             raise UpstreamFailed.of(model.name, failures.EMPTY, "no body")
         said = parsed(body)
-        if _is_error(said):
+        if saying.is_error(said):
             raise complaint.read(None, head.headers, body, model)
         if not isinstance(said, dict):
             raise UpstreamFailed.of(model.name, failures.MALFORMED, "no JSON object")
         speaks = False
-        for choice in _choices(said):
-            fault = _breakdown(choice, head.headers, model)
+        for choice in saying.choices(said):
+            fault = saying.breakdown(choice, head.headers, model)
             if fault is not None:
                 raise fault
-            speaks = speaks or _says_something(choice)
+            speaks = speaks or saying.says_something(choice)
         if not speaks:
             raise UpstreamFailed.of(
                 model.name, failures.EMPTY, "no content in any choice"
             )
-        return Reply(body, _usage(said))
+        return Reply(body, saying.usage(said))
 
     def parse_error(
         self, head: UpstreamHead, body: bytes, model: Model
@@ -135,6 +121,8 @@ class PassThrough:
     def feed(self, data: bytes) -> bytes:
         if self.failure is not None:
             return b""
+        if self.begun and not self._cutter.held and _is_plain(data):
+            return data  # one event, as they mostly come
         ready = self._take(self._cutter.feed(data))
         if self._cutter.overlong and self.failure is None:
             self.failure = UpstreamFailed.of(
@@ -193,25 +181,25 @@ class PassThrough:
             self._ended = True
             return None
         said = parsed(data)
-        usage = _usage(said)
+        usage = saying.usage(said)
         self.usage = usage or self.usage
         self._is_usage = usage is not None and not (
-            isinstance(said, dict) and _choices(said)
+            isinstance(said, dict) and saying.choices(said)
         )
-        if event.name == b"error" or _is_error(said):
+        if event.name == b"error" or saying.is_error(said):
             return complaint.read(None, self._headers, data, self._model)
         if not isinstance(said, dict):
             row = failures.EARLY_END if last else failures.MALFORMED
             return UpstreamFailed.of(
                 self._model.name, row, "an event that is no JSON object"
             )
-        choices = _choices(said)
+        choices = saying.choices(said)
         for choice in choices:
-            fault = _breakdown(choice, self._headers, self._model)
+            fault = saying.breakdown(choice, self._headers, self._model)
             if fault is not None:
                 return fault
         self._ended = self._ended or any(c.get("finish_reason") for c in choices)
-        self.begun = self.begun or any(map(_says_something, choices))
+        self.begun = self.begun or any(map(saying.says_something, choices))
         return None
 
 
@@ -224,8 +212,13 @@ def _is_ours_to_count(chat: ChatRequest, model: Model) -> bool:
 
 
 def _is_plain(raw: bytes) -> bool:
-    """Whether an event is a chunk like most, that needs no parsing."""
-    return _CHUNK(raw) is not None and b'"choices"' in raw and _NOTABLE(raw) is None
+    """Whether this is one event, and a chunk like most, that needs no parsing."""
+    return (
+        _CHUNK(raw) is not None
+        and b'"choices"' in raw
+        and _NOTABLE(raw) is None
+        and (raw.isascii() or sse.is_text(raw))
+    )
 
 
 def _is_comment(raw: bytes) -> bool:
@@ -233,74 +226,4 @@ def _is_comment(raw: bytes) -> bool:
     return all(line.startswith(b":") for line in raw.splitlines() if line)
 
 
-def _is_error(said: object) -> bool:
-    """OpenAI's shape, also in an array; vLLM's and Mistral's; or no completion."""
-    if not isinstance(said, dict):
-        return isinstance(said, list)
-    if said.get("error") or said.get("object") == "error":
-        return True
-    groq = said.get("x_groq")
-    if isinstance(groq, dict) and groq.get("error"):  # why a stream stops early
-        return True
-    return "choices" not in said and any(
-        said.get(name) for name in ("detail", "message", "msg", "errors")
-    )
-
-
-def _choices(said: Mapping[str, object]) -> list[Mapping[str, object]]:
-    choices = said.get("choices")
-    if not isinstance(choices, list):
-        return []
-    return [choice for choice in choices if isinstance(choice, dict)]
-
-
-def _breakdown(
-    choice: Mapping[str, object], headers: Mapping[str, str], model: Model
-) -> UpstreamFailed | None:
-    """An error within a choice, as OpenRouter sends it, or told as a finish reason."""
-    if choice.get("error"):
-        body = json.dumps({"error": choice["error"]}).encode()
-        return complaint.read(None, headers, body, model)
-    finish = choice.get("finish_reason")
-    row = _BREAKDOWNS.get(finish) if isinstance(finish, str) else None
-    return (
-        None
-        if row is None
-        else UpstreamFailed.of(model.name, row, f"finish reason {finish}")
-    )
-
-
-def _says_something(choice: Mapping[str, object]) -> bool:
-    """Whether a choice, or its delta, carries anything but a role, or need not."""
-    finish = choice.get("finish_reason")
-    if choice.get("text") or (isinstance(finish, str) and finish in _HONEST_SILENCE):
-        return True
-    # Perplexity sends both, the delta empty where the answer is not streamed.
-    return _has_content(choice.get("delta")) or _has_content(choice.get("message"))
-
-
-def _has_content(said: object) -> bool:
-    if isinstance(said, dict):
-        for name, value in said.items():
-            if value and name not in _NO_CONTENT:
-                return True
-    return False
-
-
-def _usage(said: object) -> Usage | None:
-    """As OpenAI gives it, or Groq, within `x_groq` of a stream's last chunk."""
-    if not isinstance(said, dict):
-        return None
-    groq = said.get("x_groq")
-    usage = said.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
-    if not isinstance(usage, dict):
-        return None
-    return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
-
-
-def _count(usage: Mapping[str, object], name: str) -> int:
-    count = usage.get(name)
-    return count if isinstance(count, int) and count >= 0 else 0
-
-
-DIALECT: Final = Dialect(chat=OpenAI(), images=Images(), embeddings=Embeddings())
+DIALECT: Final = Dialect(OpenAI(), Images(), Embeddings(), prefills=frozenset(Prefill))

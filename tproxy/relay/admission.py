@@ -15,6 +15,7 @@ from tproxy.core.leases import CONCURRENCY, STORE, Denial, Lease
 from tproxy.core.model import Client, Model, Throttle
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Why
+from tproxy.core.state import Starts
 from tproxy.relay.attempt import Ports
 from tproxy.relay.cost import Purse
 from tproxy.relay.queues import Full, Queues
@@ -32,19 +33,12 @@ class Admitted:
 
 @attrs.define(eq=False)
 class Admission:
-    """Lets requests through, one by one. One for a process, whatever it serves by.
-
-    `processes` share what a throttle allows a second; what may be under way at once
-    they count together.
-    """
+    """Lets requests through, one by one. One for a process, whatever it serves by."""
 
     ports: Ports
+    starts: Starts
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    processes: int = 1
     queues: Queues = attrs.field(factory=Queues)
-    starts: dict[str, float] = attrs.field(
-        factory=dict
-    )  # by throttle: when the next may
     _purses: dict[tuple[str, str], tuple[Model, Client, Purse]] = attrs.field(
         factory=dict, init=False
     )
@@ -54,8 +48,8 @@ class Admission:
         throttle = model.throttle
         if throttle is None:
             return False
-        start = self.starts.get(throttle.name, 0.0)
-        return self.queues.busy(throttle.name) or self.ports.clock.steady() < start
+        wait = self.starts.wait(throttle.name, throttle.min_interval)
+        return self.queues.busy(throttle.name) or wait > 0
 
     async def admit(
         self,
@@ -98,29 +92,47 @@ class Admission:
         cost: Cost,
         deadline: float,
     ) -> Lease | Denial:
-        """Reserve as the throttle allows, for as long as one may queue for that."""
+        """Reserve as the throttle allows, for as long as one may queue for that.
+
+        Where that is not at all, only if nobody queues and nothing is in the way.
+        """
         clock = self.ports.clock
         until = min(clock.steady() + throttle.queue_seconds, deadline)
         busy = Denial(throttle.name, CONCURRENCY, 1.0)
         try:
             left = until - clock.steady()
             async with self.queues.turn(throttle.name, client.priority, left):
-                while (now := clock.steady()) < until:
-                    start = self.starts.get(throttle.name, 0.0)
-                    if now < start:
-                        await self.sleep(min(start, until) - now)
-                        continue
-                    taken = await self.ports.quotas.reserve(purse.budgets, cost)
-                    if isinstance(taken, Lease):
-                        apart = throttle.min_interval * self.processes
-                        self.starts[throttle.name] = clock.steady() + apart
-                        return taken
-                    if taken.budget != purse.throttle:
-                        return taken
-                    await self.sleep(_LOOK_AGAIN)
+                while True:
+                    wait = await self._start(throttle)
+                    if not wait:
+                        taken = await self._reserve(throttle, purse, cost)
+                        if isinstance(taken, Lease) or taken.budget != purse.throttle:
+                            return taken
+                        wait = _LOOK_AGAIN
+                    if clock.steady() + wait >= until:
+                        return busy
+                    await self.sleep(wait)
         except (TimeoutError, Full):
             pass
         return busy
+
+    async def _start(self, throttle: Throttle) -> float:
+        """Take the next start, if it is now: 0; else the seconds until another try."""
+        if not throttle.min_interval:
+            return 0.0
+        return await self.starts.take(throttle.name, throttle.min_interval)
+
+    async def _reserve(
+        self, throttle: Throttle, purse: Purse, cost: Cost
+    ) -> Lease | Denial:
+        """What it costs; where that is not to be had, the start is given back."""
+        taken = None
+        try:
+            taken = await self.ports.quotas.reserve(purse.budgets, cost)
+            return taken
+        finally:
+            if throttle.min_interval and not isinstance(taken, Lease):
+                await self.starts.give_back(throttle.name)
 
     def _purse(self, model: Model, client: Client) -> Purse:
         key = (model.name, client.name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
 import attrs
@@ -38,16 +39,28 @@ _MOST_NAMES = 1_024
 _KEPT_BACK_KINDS = ("x-ratelimit-", "ratelimit", "x-tproxy-", "x-amz-", "x-kong-")
 
 
+Out = Callable[[bytes], "asyncio.Future[None]"]
+
+
+class Body(Protocol):
+    """What an answer says, as it comes. If it breaks off, an error event is its end."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def __anext__(self) -> bytes: ...
+
+    async def pour(self, out: Out) -> None:
+        """Hand all of it to `out`, which is waited for where it has to be."""
+        ...
+
+
 @attrs.frozen
 class Begun:
-    """A provider's answer, its head fixed: `whole`, or a `body` that has begun.
-
-    A body that ends early ends with an error event.
-    """
+    """A provider's answer, its head fixed: `whole`, or a `body` that has begun."""
 
     headers: Headers
     whole: bytes | None = attrs.field(repr=False)
-    body: AsyncIterator[bytes] | None = attrs.field(repr=False)
+    body: Body | None = attrs.field(repr=False)
 
 
 class Ending(Protocol):
@@ -81,14 +94,18 @@ def reason_for(
     model: Model,
     excluded: list[Exclusion],
     failed: dict[str, UpstreamFailed],
+    hedged: str = "",
 ) -> str:
     """Why this model answers, in a line of visible ASCII."""
     parts = [asked.how if model in asked.models else f"fallback after {asked.how}"]
     if asked.how == "category":
         parts = [f"category {model.category}", f"priority {model.priority}"]
-    shown = [e for e in excluded if e.why is not Why.NOT_ALLOWED]
-    parts += [f"{e.model.name} {e.why.value}" for e in shown[:4]]
-    parts += [f"{name} {error.failure.name}" for name, error in failed.items()]
+    if excluded:
+        shown = [e for e in excluded if e.why is not Why.NOT_ALLOWED]
+        parts += [f"{e.model.name} {e.why.value}" for e in shown[:4]]
+    if failed:
+        parts += [f"{name} {error.failure.name}" for name, error in failed.items()]
+    parts += [hedged] if hedged else []
     return "; ".join(parts)[:400]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -10,6 +11,7 @@ from tproxy.core import failures, meters
 from tproxy.core.budget import Budget, Outcome
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.events import Attempt
+from tproxy.core.hedging import Hedging
 from tproxy.core.leases import Heard, Lease, QuotaStore, Room
 from tproxy.core.model import Model
 from tproxy.core.state import Breakers, Clock
@@ -30,14 +32,16 @@ class Ports:
     budget: RetryBudget = attrs.field(factory=RetryBudget)
     leases: OpenLeases = attrs.field(factory=OpenLeases)
     answers: Answers = attrs.field(factory=Answers)
+    hedging: dict[str, Hedging] = attrs.field(factory=lambda: defaultdict(Hedging))
 
 
 @attrs.define(eq=False)
 class Asking:
     """Begun with a lease, ended when the answer is whole or given up.
 
-    Ended without `failure` and without `finished`, it was the client who went away:
-    that counts once the provider has the request, and says nothing of its health.
+    Ended without `failure` and without `finished`, it was given up, most often since
+    the client went away: that counts once the provider has the request, and says
+    nothing of its health.
     """
 
     model: Model
@@ -50,22 +54,28 @@ class Asking:
     sent: bool = False  # the provider may have the request
     dropped: tuple[str, ...] = ()  # of the client's fields, by the dialect
     hurried: bool = False  # it had less time than it is usually given
+    outrun: bool = False  # given up because another had begun before
+    started: float = 0.0  # a steady moment
+    ended: bool = False  # settled, or about to be
+    usage: Usage | None = None
     rest: float = 0.0  # seconds its quota rests, once the provider limited us
     _begun: bool = False  # the client has part of the answer
-    _started: float = 0.0
     _heard: tuple[tuple[Budget, tuple[Heard, ...]], ...] = ()  # at `_heard_at`
     _heard_at: float = 0.0
     _exchange: AbstractAsyncContextManager[UpstreamReply] | None = None
-    _ended: bool = False
 
     @property
     def rooms(self) -> tuple[Room, ...]:
         """What its quotas have left."""
         return self._lease.rooms
 
+    def now(self) -> float:
+        """A steady moment."""
+        return self._ports.clock.steady()
+
     async def begin(self) -> None:
         ports = self._ports
-        self._started = ports.clock.steady()
+        self.started = ports.clock.steady()
         ports.budget.begin(self.model.provider)
         ports.leases.add(self._lease)
         try:
@@ -115,9 +125,9 @@ class Asking:
 
     async def end(self) -> None:
         """Hang up, if that is still to do, and settle what was taken; once."""
-        if self._ended:
+        if self.ended:
             return
-        self._ended = True
+        self.ended = True
         self._ports.budget.end(self.model.provider)
         try:
             if self._exchange is not None:
@@ -140,7 +150,7 @@ class Asking:
         """Say to the quotas what became of what was taken from them."""
         quotas, lease, failure = self._ports.quotas, self._lease, self.failure
         self._ports.leases.remove(lease)
-        usage = self._trail.usage
+        usage = self.usage
         if not self.sent:
             await quotas.release(lease)
         elif failure is None or self._begun:
@@ -160,13 +170,13 @@ class Asking:
     def finish(self, usage: Usage | None) -> None:
         """The answer is whole."""
         self.finished = True
-        self._trail.usage = usage
+        self.usage = self._trail.usage = usage
 
     def break_off(self, failure: UpstreamFailed, usage: Usage | None) -> None:
         """The answer had begun and cannot go on; the client is told in its stream."""
         self.failure = failure
         self._begun = True
-        self._trail.usage = usage
+        self.usage = self._trail.usage = usage
         self._trail.broken = failure.told.code
 
     async def _learn(self) -> None:
@@ -184,17 +194,19 @@ class Asking:
             self.rest = await self._ports.quotas.rest(own, seconds)
 
     def _note(self) -> None:
-        failure = self.failure
+        failure, detail = self.failure, ""
         if failure is not None:
             outcome, detail = failure.failure.name, failure.detail
+        elif self.outrun:
+            outcome = "outrun"
         else:
-            outcome, detail = ("answered" if self.finished else "left"), ""
+            outcome = "answered" if self.finished else "left"
         self._trail.attempts.append(
             Attempt(
                 model=self.model.name,
                 provider=self.model.provider,
                 outcome=outcome,
-                seconds=self._ports.clock.steady() - self._started,
+                seconds=self._ports.clock.steady() - self.started,
                 detail=detail,
             )
         )

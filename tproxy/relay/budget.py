@@ -67,5 +67,5 @@ class Repeats:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for provider in self._taken:
-            self._budget.give_back(provider)
+        while self._taken:
+            self._budget.give_back(self._taken.pop())

@@ -8,6 +8,7 @@ import attrs
 
 from tproxy.core import failures
 from tproxy.core.chat import ChatRequest
+from tproxy.core.continuation import Continuation
 from tproxy.core.errors import InvalidRequest, UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.core.upstream import Broken, ProviderAdapter, UpstreamRequest
@@ -33,6 +34,8 @@ async def begin_stream(
     model = asking.model
     patience = model.upstream.patience.streaming
     limit = min(patience.connect + patience.first_byte, left)
+    if isinstance(chat, Continuation):
+        chat = chat.told_to(model)
     try:
         async with asyncio.timeout(limit):
             request = await _prepared(chat, asking, adapter, doors, limit)

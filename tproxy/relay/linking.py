@@ -39,6 +39,10 @@ class Linking:
     _unfetched: _Unfetched | None = attrs.field(default=None, init=False)
     _left: int = attrs.field(default=LARGEST_IN_ALL, init=False)
 
+    @property
+    def has_links(self) -> bool:
+        return bool(links.links(self._chat))
+
     async def embedded(self, model: Model, left: float = SECONDS) -> ChatRequest:
         """The chat with its pictures in it, for `model`; within `left` seconds.
 

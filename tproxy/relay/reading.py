@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from tproxy.core import failures
 from tproxy.core.chat import ChatRequest
+from tproxy.core.continuation import Continuation
 from tproxy.core.errors import UpstreamFailed
+from tproxy.core.joining import Joining
 from tproxy.core.model import Patience
 from tproxy.core.upstream import Broken, ProviderAdapter, UpstreamReply
 from tproxy.relay.answer import Begun, passed_on
@@ -51,6 +53,8 @@ async def begin(
     """
     model = asking.model
     reader = adapter.stream_reader(reply.head, chat, model)
+    if isinstance(chat, Continuation):
+        reader = Joining(reader, chat, model)
     held: list[bytes] = []
     size = 0
     while data := await reply.read():

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import attrs
 
-from tproxy.core import failures
-from tproxy.core.catalog import DEFAULT_CATEGORY, Catalog
+from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
-from tproxy.core.errors import ProxyError, QuotaExhausted, UpstreamFailed
+from tproxy.core.errors import QuotaExhausted, UpstreamFailed
+from tproxy.core.hedging import Hedging
 from tproxy.core.image import ImageRequest
 from tproxy.core.model import Client, Model, RetryPolicy, Routing
 from tproxy.core.request import Request
-from tproxy.core.selection import Candidate, Exclusion, Selection, Why
+from tproxy.core.selection import Candidate, Exclusion
 from tproxy.core.state import Turns
 from tproxy.core.upstream import Broken, Dialect
 from tproxy.relay.admission import Admission, Admitted
@@ -26,15 +26,15 @@ from tproxy.relay.attempt import Asking, Ports
 from tproxy.relay.budget import Repeats
 from tproxy.relay.chatting import ask_whole, begin_stream
 from tproxy.relay.doors import Doors
+from tproxy.relay.hedging import Race
 from tproxy.relay.linking import Linking
+from tproxy.relay.outlook import Outlook, Select
 from tproxy.relay.queues import Full
+from tproxy.relay.resuming import resumable
 from tproxy.relay.retry import pause
-from tproxy.relay.search import Search
+from tproxy.relay.search import Place, Search
 from tproxy.relay.stepping import make
 from tproxy.relay.trail import Trail
-from tproxy.relay.verdict import verdict
-
-Select = Callable[[Request, Client, list[Candidate], str], Selection]
 
 
 @attrs.frozen(eq=False)
@@ -56,10 +56,16 @@ class Relay:
     chance: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     fetches_links: bool = False
+    ports: Ports = attrs.field(init=False)
+    _outlook: Outlook = attrs.field(init=False)
 
-    @property
-    def ports(self) -> Ports:
+    @ports.default
+    def _shared(self) -> Ports:
         return self.admission.ports
+
+    @_outlook.default
+    def _looks(self) -> Outlook:
+        return Outlook(self.select, self.ports, self.turns)
 
     async def answer(
         self,
@@ -80,9 +86,12 @@ class Relay:
         deadline = begun + min(routing.deadline_seconds, patience)
         asked = self.catalog.find(request.model, request.kind)
         trail.asked = request.model or ""
-        search = Search(request, client, trail, asked, deadline)
+        repeats = Repeats(self.ports.budget)
+        search = Search(request, client, trail, asked, deadline, repeats)
         if self.fetches_links and isinstance(request, ChatRequest):
             search.linking = Linking(request, self.doors.outside)
+        if routing.hedge:
+            search.hedging = self._hedging(search)
         if not routing.wait_seconds:
             return await self._search(search)
         return await self._patiently(
@@ -91,15 +100,16 @@ class Relay:
 
     async def _search(self, search: Search) -> Answer:
         """Ask candidates until an answer has begun."""
-        request, failed = search.request, search.failed
-        selection = await self._select(search)
-        excluded = search.excluded = list(selection.excluded)
-        # Who is asked next: when, in which order, who, and the how manieth repeat.
-        line = [(-math.inf, rank, c, 0) for rank, c in enumerate(selection.ranked)]
+        selection = await self._outlook.selection(search)
+        search.excluded = list(selection.excluded)
+        search.line = line = [
+            (-math.inf, rank, candidate, 0)
+            for rank, candidate in enumerate(selection.ranked)
+        ]
         put_off: set[str] = set()
-        with Repeats(self.ports.budget) as repeats:
+        with search.repeats:
             while line:
-                due, rank, candidate, repeat = heapq.heappop(line)
+                place = due, rank, candidate, repeat = heapq.heappop(line)
                 model = candidate.model
                 if not await self._wait(due, search.deadline):
                     break
@@ -108,37 +118,119 @@ class Relay:
                     now = self.ports.clock.steady()
                     heapq.heappush(line, (now, rank, candidate, repeat))
                     continue
-                admitted = await self.admission.admit(
-                    *(candidate, request, search.client, failed, search.deadline),
-                    self._requests(request, model),
-                )
-                if not isinstance(admitted, Admitted):
-                    excluded += [] if admitted is None else [admitted]
+                asking = await self._admitted(search, candidate, search.deadline)
+                if not isinstance(asking, Asking):
+                    search.excluded += [] if asking is None else [asking]
                     continue
-                self.turns.take(model.name)
-                asking = Asking(
-                    *(model, admitted.purse, admitted.lease),
-                    *(self.ports, search.trail),
-                )
-                await asking.begin()
-                try:
-                    begun = await self._ask(asking, search)
-                except UpstreamFailed as error:
-                    asking.failure = failure = error
-                    await asking.end()
-                except BaseException:
-                    await asking.end()
-                    raise
+                if search.hedging is None:
+                    begun = await self.attempt(search, place, asking)
+                    answered = None if begun is None else (asking, begun)
                 else:
-                    reason = reason_for(search.asked, model, excluded, failed)
-                    return await _answer(begun, asking, reason, search.trail)
-                if not failure.failure.onward:
-                    raise failure
-                failed[model.name] = failure
-                again = await self._again(asking, failure, repeat + 1, repeats)
-                if again is not None:
-                    heapq.heappush(line, (again, rank, candidate, repeat + 1))
-        raise await self._verdict(request, selection, excluded, failed)
+                    race = Race(self, search, search.hedging, self.ports.clock)
+                    answered = await race.run(place, asking)
+                if answered is not None:
+                    answer = await _answer(*answered, search)
+                    if not answer.model.resume:
+                        return answer
+                    return resumable(answer, search, self._search, self.ports.clock)
+        raise await self._outlook.verdict(search, selection)
+
+    async def _admitted(
+        self, search: Search, candidate: Candidate, until: float
+    ) -> Asking | Exclusion | None:
+        """Begin to ask a candidate, for which one may queue `until` a moment.
+
+        If it cannot be asked: why it is passed over; None where that is known.
+        """
+        model = candidate.model
+        admitted = await self.admission.admit(
+            *(candidate, search.request, search.client, search.failed, until),
+            self._requests(search.request, model),
+        )
+        if not isinstance(admitted, Admitted):
+            return admitted
+        self.turns.take(model.name)
+        asking = Asking(model, admitted.purse, admitted.lease, self.ports, search.trail)
+        await asking.begin()
+        return asking
+
+    async def attempt(
+        self, search: Search, place: Place, asking: Asking
+    ) -> Begun | None:
+        """Ask a candidate; None where it failed, and others may be asked.
+
+        It may be back in line then, for a repeat.
+
+        Raises:
+            UpstreamFailed: it failed, and others need not be asked.
+        """
+        model, asked, linking = asking.model, search.request, search.linking
+        dialect = self.dialect(model.upstream.dialect)
+        try:
+            left = search.deadline - self.ports.clock.steady()
+            if not isinstance(asked, ChatRequest):
+                return await make(asked, asking, dialect, self.doors, left)
+            if linking is not None and not dialect.takes_links:
+                asked = await linking.embedded(model, left)
+                left = search.deadline - self.ports.clock.steady()
+            ask = begin_stream if asked.stream else ask_whole
+            return await ask(asked, asking, dialect.chat, self.doors, left)
+        except Broken as broken:
+            failure = UpstreamFailed.of(model.name, broken.failure, broken.detail)
+        except UpstreamFailed as error:
+            failure = error
+        except BaseException:
+            await asking.end()
+            raise
+        asking.failure = failure
+        await asking.end()
+        if not failure.failure.onward:
+            raise failure
+        search.failed[model.name] = failure
+        _, rank, candidate, repeat = place
+        again = await self._again(asking, failure, repeat + 1, search.repeats)
+        if again is not None:
+            heapq.heappush(search.line, (again, rank, candidate, repeat + 1))
+        return None
+
+    async def stand_in(self, search: Search) -> tuple[Place, Asking] | None:
+        """The next candidate, begun to be asked, if it need not wait for anything."""
+        line, clock = search.line, self.ports.clock
+        place = min(
+            (each for each in line if self._is_free(each, search)), default=None
+        )
+        if place is None:
+            return None
+        candidate = place[2]
+        model = candidate.model
+        if await self._outlook.rest(model) or not search.repeats.take(model.provider):
+            return None
+        asking = await self._admitted(search, candidate, clock.steady())
+        if not isinstance(asking, Asking):
+            return None
+        line.remove(place)
+        heapq.heapify(line)
+        return place, asking
+
+    def _is_free(self, place: Place, search: Search) -> bool:
+        """Whether it was not asked yet, and there is nothing in its way."""
+        _, _, candidate, repeat = place
+        model, linking = candidate.model, search.linking
+        if repeat or candidate.resting_for or self.admission.is_busy(model):
+            return False
+        takes_links = self.dialect(model.upstream.dialect).takes_links
+        return linking is None or takes_links or not linking.has_links
+
+    def _hedging(self, search: Search) -> Hedging | None:
+        """That of the category which is asked for a chat, where it is wished."""
+        category = search.asked.models[0].category
+        if search.asked.how != "category" or category not in self.routing.hedge:
+            return None
+        if not isinstance(search.request, ChatRequest):
+            return None
+        hedging = self.ports.hedging[category]
+        hedging.allowance.earn()
+        return hedging
 
     def _requests(self, request: Request, model: Model) -> int:
         """How many requests of the provider's this one takes."""
@@ -153,7 +245,7 @@ class Relay:
             ProxyError: as it is by then.
         """
         clock, queues = self.ports.clock, self.admission.queues
-        line = ("quota", *(model.name for model in search.asked.models))
+        line = self._outlook.line(search)
         if not queues.busy(line):
             with suppress(QuotaExhausted):
                 return await self._search(search)
@@ -161,7 +253,7 @@ class Relay:
             most = self.routing.max_waiting
             try:
                 async with queues.turn(line, search.client.priority, left, most):
-                    wait = await self._soonest(search)
+                    wait = await self._outlook.soonest(search)
                     if clock.steady() + wait >= until:
                         break
                     await self.sleep(wait)
@@ -170,11 +262,6 @@ class Relay:
             with suppress(QuotaExhausted):
                 return await self._search(search)
         return await self._search(search)
-
-    async def _soonest(self, search: Search) -> float:
-        """Seconds until some candidate has room."""
-        models = (*search.asked.models, *search.asked.fallbacks)
-        return min(await self.ports.quotas.waits([model.budgets for model in models]))
 
     async def _wait(self, due: float, deadline: float) -> bool:
         """Wait until a candidate is due; False where that is too late."""
@@ -193,99 +280,19 @@ class Relay:
         """When the candidate that failed is due for its `repeat`th repeat, if it is."""
         chance, model = self.chance(), asking.model
         wait = pause(failure, repeat, self.retry, rest=asking.rest, chance=chance)
-        if wait is None or await self._rest(model):
+        if wait is None or await self._outlook.rest(model):
             return None
         if wait > 0 and not repeats.take(model.provider):
             return None
         return self.ports.clock.steady() + wait
 
-    async def _select(self, search: Search) -> Selection:
-        request, client, asked = search.request, search.client, search.asked
-        called = request.model
-        if called is None:
-            called = DEFAULT_CATEGORY if asked.how == "category" else ""
-        if len(asked.models) == 1 and not asked.fallbacks:
-            # There is nobody to prefer: what it lacks shows when it is asked.
-            return self.select(request, client, [Candidate(asked.models[0])], called)
-        seen = await self._seen(asked.models, request)
-        first = self.select(request, client, seen, called)
-        if not asked.fallbacks:
-            return first
-        seen = await self._seen(asked.fallbacks, request)
-        then = self.select(request, client, seen, called)
-        ranked, excluded = first.ranked + then.ranked, first.excluded + then.excluded
-        fit = tuple(c for c in ranked if not c.resting_for)
-        if not fit:
-            return Selection(ranked, excluded)
-        # To ask one that rests is a guess, and better than nothing only.
-        guesses = [c for c in ranked if c.resting_for]
-        rests = [Exclusion(c.model, Why.RESTING, "", c.resting_for) for c in guesses]
-        return Selection(fit, (*excluded, *rests))
 
-    async def _seen(self, models: Sequence[Model], request: Request) -> list[Candidate]:
-        """The models as they are at this moment."""
-        quotas, breakers = self.ports.quotas, self.ports.breakers
-        waits = await quotas.waits([model.budgets for model in models])
-        rests = await breakers.resting([model.name for model in models])
-        return [
-            Candidate(model, wait, rest, self.turns.last(model.name))
-            for model, wait, rest in zip(models, waits, rests, strict=True)
-        ]
-
-    async def _rest(self, model: Model) -> float:
-        [rest] = await self.ports.breakers.resting([model.name])
-        return rest
-
-    async def _verdict(
-        self,
-        request: Request,
-        selection: Selection,
-        excluded: Sequence[Exclusion],
-        failed: Mapping[str, UpstreamFailed],
-    ) -> ProxyError:
-        """The error for the client, with its moments as they are by now."""
-        models = [c.model for c in selection.ranked] + [e.model for e in excluded]
-        seen = await self._seen(models, request)
-        waits = {c.model.name: max(c.free_in, c.resting_for) for c in seen}
-        return verdict(
-            request.model,
-            [
-                attrs.evolve(e, wait=waits[e.model.name])
-                if e.why in (Why.QUOTA, Why.RESTING)
-                else e
-                for e in excluded
-            ],
-            [
-                attrs.evolve(error, retry_after=waits[name])
-                if error.failure is failures.RATE_LIMIT
-                else error
-                for name, error in failed.items()
-            ],
-        )
-
-    async def _ask(self, asking: Asking, search: Search) -> Begun:
-        """Send the request and wait until the answer has begun."""
-        model, asked = asking.model, search.request
-        linking, deadline = search.linking, search.deadline
-        dialect = self.dialect(model.upstream.dialect)
-        left = deadline - self.ports.clock.steady()
-        try:
-            if not isinstance(asked, ChatRequest):
-                return await make(asked, asking, dialect, self.doors, left)
-            if linking is not None and not dialect.takes_links:
-                asked = await linking.embedded(model, left)
-                left = deadline - self.ports.clock.steady()
-            ask = begin_stream if asked.stream else ask_whole
-            return await ask(asked, asking, dialect.chat, self.doors, left)
-        except Broken as broken:
-            raise UpstreamFailed.of(
-                model.name, broken.failure, broken.detail
-            ) from broken
-
-
-async def _answer(begun: Begun, asking: Asking, reason: str, trail: Trail) -> Answer:
+async def _answer(asking: Asking, begun: Begun, search: Search) -> Answer:
     """What has begun, for the client. Whole already, it is over on our side."""
-    model = asking.model
+    model, trail = asking.model, search.trail
+    reason = reason_for(
+        search.asked, model, search.excluded, search.failed, search.hedged
+    )
     trail.model, trail.reason = model, reason
     attempts = len(trail.attempts) + 1
     if begun.whole is not None:

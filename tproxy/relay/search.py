@@ -6,22 +6,35 @@ import attrs
 
 from tproxy.core.catalog import Asked
 from tproxy.core.errors import UpstreamFailed
+from tproxy.core.hedging import Hedging
 from tproxy.core.model import Client
 from tproxy.core.request import Request
-from tproxy.core.selection import Exclusion
+from tproxy.core.selection import Candidate, Exclusion
+from tproxy.relay.budget import Repeats
 from tproxy.relay.linking import Linking
 from tproxy.relay.trail import Trail
+
+# Who is to be asked: when, in which order, who, and the how manieth repeat.
+Place = tuple[float, int, Candidate, int]
 
 
 @attrs.define(eq=False)
 class Search:
-    """One request on its way to an answer, and what has come of it so far."""
+    """One request on its way to an answer, and what has come of it so far.
+
+    `line` is a heap. `hedging` is that of its category, where a second candidate may be
+    asked besides; `hedged`, once one was, says so in words.
+    """
 
     request: Request
     client: Client
     trail: Trail
     asked: Asked
     deadline: float
+    repeats: Repeats
     linking: Linking | None = None
+    hedging: Hedging | None = None
+    hedged: str = ""
+    line: list[Place] = attrs.field(factory=list)
     excluded: list[Exclusion] = attrs.field(factory=list)
     failed: dict[str, UpstreamFailed] = attrs.field(factory=dict)

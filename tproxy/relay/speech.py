@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Self
 
-from tproxy.core import openai
+from tproxy.core import failures, openai
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.upstream import Broken, StreamReader, UpstreamReply
+from tproxy.relay.answer import Out
 from tproxy.relay.attempt import Asking
 
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
+_LINE_ENDS = (b"\n", b"\r")
+_GRACE = 1.0  # seconds for the reply to end once its end mark has come
+_CRAWL = 1_024  # bytes a second; less, within an event, is as good as silence
 
 
 class Speech:
@@ -17,10 +22,13 @@ class Speech:
 
     `held` is what the reader has handed on already; `ended`: that is all there is. With
     its end mark an answer is whole: that is when clients leave, and nothing is left to
-    break.
+    break. `broken` is why what came last is the error event, if it is.
     """
 
-    __slots__ = ("_asking", "_ended", "_failure", "_held", "_reader", "_reply", "_sent")
+    __slots__ = (
+        *("_asking", "_ended", "_failure", "_held", "_reader", "_reply", "_sent"),
+        *("_crawl", "_fed", "_out", "_slow", "broken"),
+    )
 
     def __init__(
         self,
@@ -38,6 +46,17 @@ class Speech:
         self._ended = ended
         self._sent = b""  # last; what it ends with decides how an error follows it
         self._failure: UpstreamFailed | None = None
+        self.broken: UpstreamFailed | None = None
+        self._crawl: tuple[bytes, float, int] | None = None  # see `_crawls`
+        # While it pours: where to, what came of the last read, and what that waits for.
+        self._out: Out | None = None
+        self._fed: bytes | None = None
+        self._slow: asyncio.Future[None] | None = None
+
+    async def pour(self, out: Out) -> None:
+        self._out = out
+        async for data in self:
+            await out(data)
 
     def __aiter__(self) -> Self:
         return self
@@ -56,23 +75,84 @@ class Speech:
         """What the next read brings."""
         reader = self._reader
         try:
-            data = await self._reply.read()
+            if self._asking.finished:
+                data = await self._last()
+            else:
+                push = None if self._out is None else self._push
+                data = await self._reply.read(push)
         except Broken as broken:
-            self._ended = True
-            self._failure = UpstreamFailed.of(
-                self._asking.model.name, broken.failure, broken.detail
-            )
+            self._fail(broken.failure, broken.detail)
             return b""
-        ready = reader.feed(data) if data else reader.close()
-        self._failure = reader.failure
+        ready, self._fed = self._fed, None
+        if ready is None:
+            ready = reader.feed(data) if data else reader.close()
+            if data and not ready:
+                self._crawls(data)
+        elif self._slow is not None:
+            slow, self._slow = self._slow, None
+            await slow
+        self._failure = self._failure or reader.failure
         self._ended = not data or self._failure is not None
         return ready
 
+    async def _last(self) -> bytes:
+        """What follows the end mark, which nobody waits for much longer."""
+        try:
+            async with asyncio.timeout(_GRACE):
+                return await self._reply.read()
+        except TimeoutError:
+            return b""
+
+    def _push(self, data: bytes) -> bool:
+        """Hand on a read from where it was read. False: the rest is for `_next`."""
+        out, reader = self._out, self._reader
+        try:
+            ready = reader.feed(data)
+            if out is not None and reader.failure is None:
+                if not ready:
+                    if not self._crawls(data):
+                        return True
+                else:
+                    slow, ready = out(self._handed_on(ready)), b""
+                    if not slow.done() or slow.exception() is not None:
+                        self._slow = slow
+                    elif not self._asking.finished:
+                        return True
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            ready = b""
+            self._slow = asyncio.get_running_loop().create_future()
+            self._slow.set_exception(error)
+        self._fed = ready
+        return False
+
     def _handed_on(self, ready: bytes) -> bytes:
         self._sent = ready
-        if _is_end(ready):
+        if ready[-16:].rstrip().endswith(b"[DONE]"):
             self._asking.finish(self._reader.usage)
         return ready
+
+    def _crawls(self, data: bytes) -> bool:
+        """Whether one line has been coming for longer than anybody may be silent.
+
+        Each read ends a silence, and single bytes could go on like that for ever.
+        """
+        if data.endswith(_LINE_ENDS):
+            self._crawl = None
+            return False
+        now = self._asking.now()
+        sent, since, size = self._crawl or (self._sent, now, 0)
+        if sent is not self._sent:  # that was another line
+            since, size = now, 0
+        self._crawl = (self._sent, since, size + len(data))
+        longest = self._asking.model.upstream.patience.streaming.silence
+        if now - since <= longest or size > _CRAWL * (now - since):
+            return False
+        self._fail(failures.SILENCE, "a line that never ends")
+        return True
+
+    def _fail(self, row: failures.Failure, detail: str) -> None:
+        self._ended = True
+        self._failure = UpstreamFailed.of(self._asking.model.name, row, detail)
 
     def _end(self) -> bytes:
         """The error event, if one is due.
@@ -87,10 +167,10 @@ class Speech:
             self._asking.finish(self._reader.usage)
             raise StopAsyncIteration
         self._asking.break_off(failure, self._reader.usage)
-        # Half an event may be the last that was handed on; it must not swallow this.
-        gap = b"" if self._sent.endswith(_BLANK_LINES) else b"\n\n"
-        return gap + openai.error_event(failure)
+        self.broken = failure
+        return self.gap + openai.error_event(failure)
 
-
-def _is_end(events: bytes) -> bool:
-    return events[-16:].rstrip().endswith(b"[DONE]")
+    @property
+    def gap(self) -> bytes:
+        """What has to come before another event: the last may lack its blank line."""
+        return b"" if self._sent.endswith(_BLANK_LINES) else b"\n\n"

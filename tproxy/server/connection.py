@@ -13,10 +13,9 @@ handler in mid-answer is told so at once, and what had not gone out is lost.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 import attrs
-from tornado.httputil import HTTPInputError
+from tornado.httputil import HTTPInputError, RequestStartLine
 from tornado.log import app_log
 
 from tproxy.core.errors import ProxyError
@@ -34,8 +33,6 @@ from tproxy.server.pace import Pace
 from tproxy.server.peer import Peer, send_at_once
 from tproxy.server.shared import Shared
 
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
 
 @attrs.define(eq=False)
 class Connection(asyncio.Protocol):
@@ -52,6 +49,7 @@ class Connection(asyncio.Protocol):
     _expects_continue: bool = attrs.field(default=False, init=False)
     _pace: Pace = attrs.field(init=False)
     _last: bool = attrs.field(default=False, init=False)  # no request after this one
+    _since: float | None = attrs.field(default=None, init=False)  # the rest is awaited
     _farewell: Farewell = attrs.field(init=False)
 
     def connection_made(
@@ -124,7 +122,7 @@ class Connection(asyncio.Protocol):
         delivery, kept = self._delivery, bool(self._reader.kept)
         if exchange is not self._exchange or delivery is None:
             return
-        self._exchange = self._delivery = None
+        self._exchange = self._delivery = self._since = None
         delivery.stopped = True
         if not delivery.over:
             # Not from here: the handler is about to note how its request ended.
@@ -175,17 +173,18 @@ class Connection(asyncio.Protocol):
                 self._inflow.release()
 
     def _read_head(self, data: bytes) -> None:
-        begun = bool(data and self._reader.kept)
+        begun, found = bool(data and self._reader.kept), None
         try:
             found = self._reader.read(data)
             if found is None:
                 if not begun:
+                    self._since = self._shared.loop.time()
                     self._deadline.set(self._shared.limits.head_seconds)
                 return
             head, rest = found
             body = bodies.of(head, self._shared.limits)
         except ProxyError as error:
-            self._refuse(error)
+            self._refuse(error, found[0].start_line if found else None)
         else:
             self._deadline.clear()
             self._begin(head, body, rest)
@@ -197,7 +196,7 @@ class Connection(asyncio.Protocol):
             self,
             self._outflow,
             head.http_1_0,
-            head.start_line.method == "HEAD",
+            head.start_line,
             head.keep_alive,
         )
         delegate = shared.application.start_request(self, exchange)
@@ -206,7 +205,9 @@ class Connection(asyncio.Protocol):
             return
         self._expects_continue = head.expects_continue
         if delivery.body is not None:
-            self._deadline.set(self._pace.begin(shared.loop.time()))
+            now = shared.loop.time()
+            self._since = self._since or now
+            self._deadline.set(self._pace.begin(now))
             self._pace.count(len(rest))
         delivery.begin(head)
         self._flow(delivery)
@@ -236,23 +237,19 @@ class Connection(asyncio.Protocol):
             self._expects_continue = False
             started = self._exchange is not None and self._exchange.started
             if delivery.body is not None and not started:
-                self._outflow.write(_CONTINUE)
+                self._outflow.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _expired(self) -> None:
         """The client has had its time."""
         delivery = self._delivery
         if self._outflow.closed:
             self._farewell.expired()
-        elif delivery is None:
-            if self._reader.kept:
-                self._refuse(refusals.TooSlow())
-            else:
-                self.close()
-        elif (
-            self._inflow.held or delivery.held
-        ):  # by us: none of this time is the client's
+        elif self.idle:
+            self.close()
+        elif delivery and (self._inflow.held or delivery.held):
+            # By us: none of this time is the client's.
             self._deadline.set(self._pace.excuse())
-        elif (left := self._pace.left(self._shared.loop.time())) > 0.001:
+        elif delivery and (left := self._pace.left(self._shared.loop.time())) > 0.001:
             self._deadline.set(left)
         else:
             self._refuse(refusals.TooSlow())
@@ -264,14 +261,17 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._refuse(refusals.of(error))
 
-    def _refuse(self, error: ProxyError) -> None:
+    def _refuse(self, error: ProxyError, asked: RequestStartLine | None = None) -> None:
         """Answer in the application's place, for the last time."""
         exchange, delivery = self._exchange, self._delivery
         self._exchange = self._delivery = None
         if exchange is not None and exchange.started:
             self._outflow.cut()
         elif not self._outflow.closed:
-            self._outflow.write(refusals.answer(error, self.date()))
+            if exchange is not None:
+                asked = exchange.asked
+            id = self._shared.tell(error, asked, self._since)
+            self._outflow.write(refusals.answer(error, self.date(), id))
             self._end(linger=True)
         if delivery is not None and not delivery.over:
             delivery.abandon()
@@ -292,8 +292,8 @@ class Connection(asyncio.Protocol):
 
     def _end(self, *, linger: bool) -> None:
         """Close, but first let what was written arrive."""
-        if not linger:
+        if linger:
+            self._farewell.begin()
+            self._inflow.release()
+        else:
             self.close()
-            return
-        self._farewell.begin()
-        self._inflow.release()

@@ -48,7 +48,7 @@ class Exchange(HTTPConnection):
     _owner: Owner
     _outflow: Outflow
     _http_1_0: bool
-    _head_only: bool  # the request was HEAD
+    asked: RequestStartLine
     keep_alive: bool
     started: bool = attrs.field(default=False, init=False)
     finished: bool = attrs.field(default=False, init=False)
@@ -105,6 +105,8 @@ class Exchange(HTTPConnection):
         Raises:
             HTTPOutputError: it is more than Content-Length says.
         """
+        if self._chunked and chunk and not self.finished:  # as most come, in streams
+            return self._outflow.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         if not self.started:
             raise HTTPOutputError("the response has no head yet")
         return self._send(b"", chunk)
@@ -154,7 +156,7 @@ class Exchange(HTTPConnection):
     def _framing(self, code: int, lengths: list[str] | None) -> str:
         """Settle how the client will know the body's end, and return the headers."""
         framing = ""
-        if self._head_only or code in (204, 304) or code < 200:
+        if code in (204, 304) or code < 200 or self.asked.method == "HEAD":
             self._missing = 0
         elif lengths:
             [length] = lengths

@@ -13,7 +13,7 @@ class Limits:
     headers: int = 100
     body_bytes: int = 64 * 1_048_576  # a backstop: handlers have limits of their own
     pipelined_bytes: int = 65_536  # held while a request is answered, and one read
-    unsent_bytes: int = 65_536  # above it, a write is not done until they have gone out
+    unsent_bytes: int = 32_768  # above it, a write is not done until they have gone out
 
     head_seconds: float = (
         10.0  # from the first byte of a request to the end of its head

@@ -36,15 +36,17 @@ def of(error: BaseException) -> ProxyError:
     return InternalError()
 
 
-def answer(error: ProxyError, date: str) -> bytes:
+def answer(error: ProxyError, date: str, request_id: str) -> bytes:
     """A whole response in OpenAI's envelope, the last one on its connection."""
     body = openai.error(error)
     status = HTTPStatus(error.told.status)
+    named = f"X-Request-Id: {request_id}\r\n" if request_id else ""
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
         f"Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n"
         f"Date: {date}\r\n"
+        f"{named}"
         f"Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body

@@ -13,7 +13,7 @@ from tornado.httputil import HTTPServerConnectionDelegate
 
 from tproxy.server.connection import Connection
 from tproxy.server.limits import Limits
-from tproxy.server.shared import Open, Shared
+from tproxy.server.shared import Open, Refused, Shared
 
 _BACKLOG = 1_024  # connections the system holds until we accept them
 
@@ -28,6 +28,7 @@ class Server:
     application: HTTPServerConnectionDelegate
     limits: Limits = attrs.field(factory=Limits, kw_only=True)
     tls: ssl.SSLContext | None = attrs.field(default=None, kw_only=True)
+    refused: Refused = attrs.field(default=lambda *_: "", kw_only=True)
     _shared: Shared | None = attrs.field(default=None, init=False)
     _listening: list[asyncio.Server] = attrs.field(factory=list, init=False)
 
@@ -44,7 +45,7 @@ class Server:
         """
         loop = asyncio.get_running_loop()
         if self._shared is None:
-            self._shared = Shared(self.application, self.limits, loop)
+            self._shared = Shared(self.application, self.limits, loop, self.refused)
         shared = self._shared
         handshake = self.limits.handshake_seconds if self.tls is not None else None
         for bound in sockets:

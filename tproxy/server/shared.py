@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from email.utils import formatdate
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import attrs
-from tornado.httputil import HTTPServerConnectionDelegate
+from tornado.httputil import HTTPServerConnectionDelegate, RequestStartLine
 
+from tproxy.core.errors import ProxyError
 from tproxy.server.limits import Limits
+
+# Is told of a request that no handler answers: why, what it asked, where that has been
+# read, and how long we waited for the rest of it. Returns the id it is to be told by.
+Refused: TypeAlias = Callable[[ProxyError, RequestStartLine | None, float], str]
 
 
 class Open(Protocol):
@@ -48,6 +54,7 @@ class Shared:
     application: HTTPServerConnectionDelegate
     limits: Limits
     loop: asyncio.AbstractEventLoop
+    _refused: Refused
     done: asyncio.Future[None] = attrs.field(init=False)
     date: HTTPDate = attrs.field(factory=HTTPDate)
     connections: set[Open] = attrs.field(factory=set)
@@ -58,6 +65,13 @@ class Shared:
         self.done = self.loop.create_future()
         self.done.set_result(None)
         self.empty.set()
+
+    def tell(
+        self, error: ProxyError, asked: RequestStartLine | None, since: float | None
+    ) -> str:
+        """As `Refused`; `since` is when we began to wait for the rest, if we did."""
+        seconds = 0.0 if since is None else self.loop.time() - since
+        return self._refused(error, asked, seconds)
 
     def came(self, connection: Open) -> None:
         self.connections.add(connection)

@@ -9,7 +9,6 @@ from tproxy.settings.schema import (
     Count,
     Counted,
     Kind,
-    ResetForm,
     Scope,
     Span,
     Unit,
@@ -57,14 +56,12 @@ class Quota:
 class Meter:
     """What a provider's headers, lower case, tell of one quota.
 
-    `per` is its window, absent where that varies. `reset` is the header that tells when
-    it is full again, in the form `reset_as`: `duration` is `6m0s`, `seconds` a number
-    of them, `time` is RFC 3339, `epoch_ms` milliseconds since 1970.
+    `per` is its window. `left` and `limit` are how much there is, still and in all;
+    `reset` is when that is so again, in any spelling that `core.meters` reads.
     """
 
     of: Unit
-    per: Span | None = None
+    per: Span
+    left: str
     limit: str | None = None
-    left: str | None = None
     reset: str | None = None
-    reset_as: ResetForm | None = None

@@ -47,6 +47,7 @@ def resolve(
         number,
         str(folder / path) if path is not None else None,
         max_request_bytes=said.max_request_bytes,
+        max_in_flight=said.max_in_flight,
         drain_seconds=said.drain_seconds,
         cors_origins=said.cors_origins,
         tls_cert=str(folder / tls.cert) if tls is not None else None,

@@ -49,8 +49,6 @@ def _quota(model: Model, company: Preset) -> tuple[str, str]:
 
 def _telling(known: Iterable[facts.Meter], budget: Budget) -> Iterator[Meter]:
     for meter in known:
-        if meter.left is None or meter.per is None:
-            continue
         for limit in budget.limits:
             unit, window = limit.unit, limit.window
             if meter.of == unit.value and SPANS[meter.per] == window.seconds:

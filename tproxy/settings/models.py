@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tproxy.core.errors import ConfigError
-from tproxy.core.model import ALL_CAPABILITIES, Capability, Kind, Model, Price
-from tproxy.settings import budgets, meters, schema, throttles
+from tproxy.core.model import (
+    ALL_CAPABILITIES,
+    Capability,
+    Kind,
+    Model,
+    Prefill,
+    Price,
+)
+from tproxy.settings import budgets, health, meters, schema, throttles
 from tproxy.settings.accounts import NOT_VISIBLE, VISIBLE, Account, named
 from tproxy.settings.dialects import Dialects, makes
 from tproxy.settings.endpoint import Endpoint
@@ -71,13 +78,17 @@ def resolve(
                 strict=model.unsupported == "refuse",
                 budgets=tuple(dict.fromkeys(taken)),
                 throttle=throttles.resolve(asking),
+                check=health.resolve(asking, at),
                 price=price,
+                resume=model.resume,
+                prefill=_prefill(at, model, dialects, where, report),
             )
         )
     used = {model.provider for model in said.values()}
     for account in accounts.values():
         if account.name not in used:
             _check_unused(account, expansion, dialects, report)
+    _check_resume(said, report)
     return meters.attach(models, accounts)
 
 
@@ -124,9 +135,42 @@ def _upstream_name(
 
 
 def _capabilities(model: schema.Model) -> frozenset[Capability]:
-    if model.capabilities is None:
-        return ALL_CAPABILITIES
-    return frozenset(Capability(word) for word in model.capabilities)
+    own = ALL_CAPABILITIES
+    if model.capabilities is not None:
+        own = frozenset(Capability(word) for word in model.capabilities)
+    return own if model.prefill is None else own | {Capability.PREFILL}
+
+
+def _prefill(
+    at: Endpoint,
+    model: schema.Model,
+    dialects: Dialects,
+    where: Where,
+    report: Report,
+) -> Prefill | None:
+    """How it is told to go on from a text; a fault where its dialect has no words."""
+    if model.prefill is None or at.dialect not in dialects:
+        return None
+    try:
+        way, ways = Prefill(model.prefill), dialects[at.dialect].prefills
+    except ConfigError:  # is told of as an obstacle
+        return None
+    if at.kind is not Kind.CHAT:
+        report.fault((*where, "prefill"), "only chats are gone on with")
+    elif way not in ways:
+        said = ", ".join(each.value for each in Prefill if each in ways) or "none"
+        problem = f"the dialect {at.dialect} cannot say '{way.value}'"
+        report.fault((*where, "prefill"), problem, f"of these, it can: {said}")
+    return way
+
+
+def _check_resume(said: Mapping[int, schema.Model], report: Report) -> None:
+    if any(model.prefill is not None for model in said.values()):
+        return
+    for index, model in said.items():
+        if model.resume:
+            problem = "no model here could go on: none declares 'prefill'"
+            report.warn(("models", index, "resume"), problem)
 
 
 def _price(model: schema.Model, where: Where, report: Report) -> Price | None:

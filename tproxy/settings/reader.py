@@ -17,6 +17,7 @@ from tproxy.settings import (
     models,
     pools,
     routes,
+    shares,
     stores,
     tree,
 )
@@ -91,6 +92,7 @@ def resolve(
     callers = clients.resolve(said.clients, drawn, variables, report, declared=declared)
     clients.check_patterns(said.clients, names | categories, report)
     pools.check_prices(said, drawn, resolved, callers, report)
+    resolved, callers = shares.attach(said.routing.shares, resolved, callers, report)
     server = listening.resolve(
         said.server, variables, overrides, said.state.backend, folder, report
     )

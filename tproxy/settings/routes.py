@@ -1,8 +1,8 @@
-"""`routing:`, with its fallbacks checked against the names there are."""
+"""`routing:`, with its names checked against those that there are."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from tproxy.core.model import Model, Routing
 from tproxy.settings import schema
@@ -33,12 +33,14 @@ def resolve(
             report.fault(where, f"'{printable(name)}' has fallbacks already")
         fallbacks[name] = tuple(own.get(after, after) for after in chain)
         _check_chain(name, fallbacks[name], where, {*names, *categories}, report)
+    _check_hedge(said.hedge, names, categories, report)
     waits = said.on_exhausted == "wait"
     return Routing(
         said.deadline_seconds,
         fallbacks,
         wait_seconds=said.wait_seconds if waits else 0.0,
         max_waiting=said.max_waiting,
+        hedge=frozenset(said.hedge),
     )
 
 
@@ -55,3 +57,21 @@ def _check_chain(
             report.fault((*where, index), problem, near(after, known))
         elif after == name:
             report.fault((*where, index), f"'{printable(name)}' stands in for itself")
+
+
+def _check_hedge(
+    hedge: Iterable[str],
+    names: Collection[str],
+    categories: Collection[str],
+    report: Report,
+) -> None:
+    for index, category in enumerate(hedge):
+        if category in categories:
+            continue
+        problem = "is no category here"
+        if category in names:
+            problem = "is a model, and hedging is for categories"
+        hint = near(category, categories)
+        report.fault(
+            ("routing", "hedge", index), f"'{printable(category)}' {problem}", hint
+        )

@@ -30,13 +30,13 @@ Counted = NewType("Counted", str)
 Kind = NewType("Kind", str)
 OnExhausted = NewType("OnExhausted", str)
 OnLoss = NewType("OnLoss", str)
+Prefill = NewType("Prefill", str)
 Priority = NewType("Priority", str)
 Strategy = NewType("Strategy", str)
 Unsupported = NewType("Unsupported", str)
 WindowKind = NewType("WindowKind", str)
 
 # Of presets alone, so far.
-ResetForm = NewType("ResetForm", str)
 Scope = NewType("Scope", str)
 Span = NewType("Span", str)
 Unit = NewType("Unit", str)
@@ -56,6 +56,7 @@ WORDS: Mapping[object, Words] = {
     Kind: Words(("chat", "image", "embedding")),
     OnExhausted: Words(("reject", "wait")),
     OnLoss: Words(("share", "strict", "open")),
+    Prefill: Words(("message", "prefix", "echoed_prefix", "continue_final_message")),
     Priority: Words(("high", "normal", "low")),
     Strategy: Words(
         ("priority",), ("cost", "latency", "headroom", "weighted", "learned")
@@ -63,7 +64,6 @@ WORDS: Mapping[object, Words] = {
     Unsupported: Words(("drop", "refuse")),
     WindowKind: Words(("rolling", "clock", "first_use", "calendar")),
     Counted: Words(("answers", "errors", "refusals")),
-    ResetForm: Words(("duration", "seconds", "time", "epoch_ms")),
     Scope: Words(("account", "project", "model")),
     Span: Words(("minute", "hour", "day", "week", "month")),
     Unit: Words(("requests", "tokens", "input_tokens", "output_tokens")),
@@ -83,6 +83,7 @@ class Server:
     addr: str = "127.0.0.1:8080"
     workers: Size = Size(1)
     max_request_bytes: Size = Size(20_971_520)
+    max_in_flight: Size = Size(2_000)
     drain_seconds: SecondsOrZero = SecondsOrZero(600.0)
     cors_origins: tuple[str, ...] = ()
     fetch_images: bool = False
@@ -172,9 +173,16 @@ class Access(Budgeted):
     queue_seconds: SecondsOrZero | None = None
 
 
+@attrs.frozen
+class HealthCheck:
+    every: Duration = Duration(10.0)
+    url: str | None = attrs.field(default=None, repr=False)
+
+
 @attrs.frozen(kw_only=True)
 class Provider(Access):
     type: str | None = None
+    health_check: HealthCheck | None = None
 
 
 @attrs.frozen
@@ -201,6 +209,13 @@ class Model(Access):
     capabilities: tuple[Capability, ...] | None = None
     price: Price | None = None
     unsupported: Unsupported = Unsupported("drop")
+    resume: bool = False
+    prefill: Prefill | None = None
+
+
+@attrs.frozen
+class Shares:
+    high: Part = Part(Fraction(7, 10))
 
 
 @attrs.frozen
@@ -211,6 +226,8 @@ class Routing:
     wait_seconds: Seconds = Seconds(30.0)
     max_waiting: Size = Size(1_000)
     deadline_seconds: Seconds = Seconds(300.0)
+    hedge: tuple[str, ...] = ()
+    shares: Shares = Shares()
 
 
 @attrs.frozen

@@ -33,6 +33,7 @@ class ServerSettings:
     port: int  # 0: any free one
     path: str | None = None
     max_request_bytes: int = 20_971_520
+    max_in_flight: int = 2_000  # requests, of each process
     drain_seconds: float = 600.0
     cors_origins: tuple[str, ...] = ()
     tls_cert: str | None = None

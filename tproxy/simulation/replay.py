@@ -36,7 +36,7 @@ from tproxy.settings import Settings
 from tproxy.simulation.decision import Decision, Fate
 from tproxy.simulation.drought import Droughts
 from tproxy.simulation.record import Record
-from tproxy.simulation.search import ROWS, Search, Usual
+from tproxy.simulation.search import GIVEN_UP, ROWS, Search, Usual
 from tproxy.simulation.timeline import Timeline, until
 from tproxy.state.memory import MemoryBreakers, MemoryTurns
 from tproxy.state.memory_quotas import MemoryQuotas
@@ -139,7 +139,8 @@ class Replay:
         for exclusion in excluded:
             name, budgets = exclusion.model.name, exclusion.model.budgets
             if exclusion.why is Why.QUOTA:
-                denial = await self._quotas.reserve(budgets)  # which says by whom
+                least = search.client.least
+                denial = await self._quotas.reserve(budgets, least)  # says by whom
                 if isinstance(denial, Lease):
                     await self._quotas.release(denial)
                     denial = Denial(budgets[0].name, "free again", 0.0)
@@ -179,7 +180,7 @@ class Replay:
         row = None if attempt is None else ROWS.get(attempt.outcome)
         if row is not None:  # it broke off
             await self._breakers.failed(model.name, row)
-        elif attempt is not None and attempt.outcome == "left":
+        elif attempt is not None and attempt.outcome in GIVEN_UP:
             await self._breakers.excused(model.name)
         else:
             await self._breakers.succeeded(model.name)
@@ -219,11 +220,11 @@ class Replay:
         if len(asked.models) == 1 and not asked.fallbacks:
             alone = [Candidate(model) for model in search.able(asked.models)]
             return self._ranked(search, alone, called)
-        seen = await self._seen(search.able(asked.models))
+        seen = await self._seen(search.able(asked.models), search.client)
         first = self._ranked(search, seen, called)
         if not asked.fallbacks:
             return first
-        seen = await self._seen(search.able(asked.fallbacks))
+        seen = await self._seen(search.able(asked.fallbacks), search.client)
         then = self._ranked(search, seen, called)
         ranked, excluded = first.ranked + then.ranked, first.excluded + then.excluded
         fit = tuple(c for c in ranked if not c.resting_for)
@@ -238,8 +239,9 @@ class Replay:
         request, client = _SAID[search.record.kind], search.client
         return select(request, client, seen, PriorityThenIdlest(), called=called)
 
-    async def _seen(self, models: Sequence[Model]) -> list[Candidate]:
-        waits = await self._quotas.waits([model.budgets for model in models])
+    async def _seen(self, models: Sequence[Model], client: Client) -> list[Candidate]:
+        budgets = [model.budgets for model in models]
+        waits = await self._quotas.waits(budgets, client.least)
         rests = await self._breakers.resting([model.name for model in models])
         return [
             Candidate(model, wait, rest, self._turns.last(model.name))

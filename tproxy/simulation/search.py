@@ -16,7 +16,8 @@ from tproxy.core.model import Client, Model
 from tproxy.simulation.record import Record
 
 ROWS = {row.name: row for row in vars(failures).values() if isinstance(row, Failure)}
-_ANSWERED = ("answered", "left")
+GIVEN_UP = ("left", "outrun")
+_ANSWERED = ("answered", *GIVEN_UP)
 
 
 @attrs.define(eq=False)

@@ -13,11 +13,12 @@ from tproxy.core.events import Notice, Observer
 from tproxy.core.leases import Denial, Lease, LeaseId
 from tproxy.core.state import Clock
 from tproxy.state.remote import Remote
-from tproxy.state.script import Lost
+from tproxy.state.script import Busy, Lost
 from tproxy.state.standin import Left, OnLoss, StandIn
 
 _LOSSES = 3  # in a row, after which Redis is away
 _PROBE_SECONDS = 0.5
+_CLOSING = 0.1
 _MOST_OWED = 10_000
 
 Owed = Callable[[], Awaitable[object]]  # raises Lost
@@ -28,7 +29,7 @@ class Absence:
     """A breaker in front of Redis, the stand-in behind it, and what Redis is owed.
 
     After the first call that failed it is tried in the background, until it answers;
-    then what was used without it is told, and what could not be said before.
+    then what was used without it is told first, and what could not be said before.
     """
 
     _remote: Remote
@@ -36,6 +37,7 @@ class Absence:
     _observer: Observer
     _mode: OnLoss
     _losses: int = attrs.field(default=0, init=False)
+    _why: str = attrs.field(default="", init=False)
     _stand_in: StandIn | None = attrs.field(default=None, init=False)
     _lent: dict[LeaseId, StandIn] = attrs.field(factory=dict, init=False)
     _owed: deque[Owed] = attrs.field(
@@ -45,13 +47,22 @@ class Absence:
 
     @property
     def away(self) -> bool:
-        """Redis is not to be asked by any request."""
+        """Redis is not to be asked by any request.
+
+        Nor is it while a part of what it has left is given away here: by both it would
+        be given twice.
+        """
+        sharing = self._mode is OnLoss.SHARE and self._stand_in is not None
+        return sharing or self._gone
+
+    @property
+    def _gone(self) -> bool:
         return self._losses >= _LOSSES
 
     async def close(self) -> None:
-        if self._mending is not None:
-            self._mending.cancel()
-            await asyncio.wait([self._mending])
+        while self._mending is not None and not self._mending.done():
+            self._mending.cancel()  # which redis-py may swallow, and go on
+            await asyncio.wait([self._mending], timeout=_CLOSING)
 
     def suspect(self) -> None:
         """One more loss will do."""
@@ -59,14 +70,21 @@ class Absence:
 
     def lost(self, error: Lost) -> None:
         """A call has failed."""
-        self._losses += 1
-        if self._losses == _LOSSES:
-            said = {"mode": self._mode.value, "why": str(error)}
-            self._observer.emit(Notice("error", "Redis is away", said))
+        if isinstance(error, Busy):
+            return
+        self._why = str(error)
+        self.missed()
         self._begin_mending()
 
+    def missed(self) -> None:
+        """A request had to do without."""
+        self._losses += 1
+        if self._losses == _LOSSES:
+            said = {"mode": self._mode.value, "why": self._why}
+            self._observer.emit(Notice("error", "Redis is away", said))
+
     def answered(self) -> None:
-        if not self.away:
+        if not self._gone:
             self._losses = 0
 
     def owe(self, work: Owed) -> None:
@@ -131,24 +149,30 @@ class Absence:
             self._mending = asyncio.create_task(self._mend())
 
     async def _mend(self) -> None:
-        while True:
+        while not await self._found():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(_PROBE_SECONDS)
-            try:
-                await self._remote.ask("look", ())
-                await self._settle_up()
-            except Lost:
-                continue
-            if self.away:
-                self._observer.emit(Notice("info", "Redis is back"))
-            self._losses = 0
-            return
+        if self._gone:
+            self._observer.emit(Notice("info", "Redis is back"))
+        self._losses = 0
+
+    async def _found(self) -> bool:
+        """Whether it answers, and knows all that was done without it."""
+        try:
+            await self._remote.ask("look", ())
+            await self._settle_up()
+        except Lost as error:
+            self.lost(error)
+            return False
+        return True
 
     async def _settle_up(self) -> None:
         """Raises Lost; what was not said by then is owed still."""
-        stand_in, self._stand_in = self._stand_in, None
-        if stand_in is not None:
-            self.owe(lambda: self._pay(stand_in))
-        while self._owed:
+        while self._stand_in is not None or self._owed:
+            if self._stand_in is not None:  # it goes on until all is told
+                self._stand_in.hand_over()
+                await self._pay(self._stand_in)
+                self._stand_in = None
+                continue
             work = self._owed.popleft()
             try:
                 await work()
@@ -163,5 +187,5 @@ class Absence:
             try:
                 await self._remote.ask("add", (budget,), cost)
             except Lost:
-                stand_in.used[budget] = cost
+                stand_in.remember(budget, cost)  # more may have been used meanwhile
                 raise

@@ -6,6 +6,7 @@ was written. Changes applied in the order of their writing make equal ledgers an
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +16,13 @@ import attrs
 from tproxy.core.budget import Budget, Limit, Outcome, Unit
 from tproxy.core.leases import Heard, LeaseId
 from tproxy.core.windows import Window
-from tproxy.state.books import Book, Held, Plan, Sizes
+from tproxy.state.books import Book, Sizes
 from tproxy.state.counting import Counter, Fixed, Period, counter
 from tproxy.state.ledger import Ledger
 from tproxy.state.moments import Calm, Moment
+from tproxy.state.plans import Held, Plan
 from tproxy.state.rests import Rest
+from tproxy.state.shares import Demand, Split
 
 _PERIODS = ("by_wall", "by_calm")
 
@@ -62,8 +65,8 @@ class Archive:
         ledger = self.ledger
         ledger.sweep(now)
         match what, said:
-            case "take", [numbers, sizes, seconds]:
-                plan = self._plan(tuple(numbers))
+            case "take", [numbers, sizes, seconds, *high]:
+                plan = self._plan(tuple(numbers), high=bool(high))
                 ledger.take(lease_id(number), plan, _sizes(sizes), seconds, now)
             case "settle", [key, sizes, outcome, at]:
                 ledger.settle(key, _sizes(sizes), Outcome(outcome), at, now)
@@ -73,8 +76,12 @@ class Archive:
                 for key, at in reached:
                     ledger.reached(key, at, now)
                 ledger.extend(keys, seconds, now)
+            case "see", []:
+                pass  # the moment itself
             case "budget", [text]:
                 self._introduce(number, _read_budget(text))
+            case "wish", [budget, sizes, *high]:
+                ledger.wish(self._budgets[budget], _sizes(sizes), bool(high), now)
             case "rest", [budget, seconds]:
                 ledger.rest(self._budgets[budget], seconds, now)
             case "learn", [budget, heard]:
@@ -93,7 +100,10 @@ class Archive:
 
     def dump(self) -> str:
         held = [
-            [key, self.numbers_of(h.plan), h.sizes, h.since, h.expires, h.at]
+            [
+                *(key, self.numbers_of(h.plan), h.sizes, h.since, h.expires, h.at),
+                *([True] if h.plan.high else []),
+            ]
             for key, h in self.ledger.held.items()
         ]
         return encode(
@@ -115,8 +125,8 @@ class Archive:
             archive._introduce(number, _read_budget(said))
         for name, said in tree["books"].items():
             archive.ledger.books[name] = _loaded(said)
-        for key, numbers, sizes, since, expires, at in tree["held"]:
-            plan = archive._plan(tuple(numbers))
+        for key, numbers, sizes, since, expires, at, *high in tree["held"]:
+            plan = archive._plan(tuple(numbers), high=bool(high))
             archive.ledger.hold(key, Held(plan, _sizes(sizes), since, expires, at))
         return archive
 
@@ -124,12 +134,12 @@ class Archive:
         self.numbers[budget] = number
         self._budgets[number] = budget
 
-    def _plan(self, numbers: tuple[int, ...]) -> Plan:
+    def _plan(self, numbers: tuple[int, ...], *, high: bool) -> Plan:
         plan = self._plans.get(numbers)
         if plan is None:
             budgets = [self._budgets[number] for number in numbers]
             plan = self._plans[numbers] = self.ledger.plan(budgets)
-        return plan
+        return plan.first or plan if high else plan
 
 
 def introduction(budget: Budget) -> list[object]:
@@ -139,7 +149,8 @@ def introduction(budget: Budget) -> list[object]:
         for limit in budget.limits
     ]
     counts = sorted(outcome.value for outcome in budget.counts)
-    return [budget.name, limits, budget.max_concurrent, counts]
+    share = [] if budget.share is None else [budget.share]
+    return [budget.name, limits, budget.max_concurrent, counts, *share]
 
 
 def _sizes(said: Any) -> Sizes:
@@ -148,7 +159,7 @@ def _sizes(said: Any) -> Sizes:
 
 
 def _read_budget(said: Any) -> Budget:
-    name, limits, max_concurrent, counts = said
+    name, limits, max_concurrent, counts, *share = said
     return Budget(
         name,
         tuple(
@@ -157,15 +168,27 @@ def _read_budget(said: Any) -> Budget:
         ),
         max_concurrent,
         frozenset(map(Outcome, counts)),
+        *share,
     )
 
 
-def _dumped(book: Book) -> object:
+def _dumped(book: Book) -> list[object]:
     counters = [
         [key, unit.value, _fields(counter)]
         for (key, unit), counter in book.counters.items()
     ]
-    return [counters, attrs.asdict(book.rest), book.touched]
+    said = [counters, attrs.asdict(book.rest), book.touched]
+    return [*said, _split(book)] if book.splits else said
+
+
+def _split(book: Book) -> object:
+    return [
+        [
+            *(key, unit.value, [_fields(counter) for counter in split.counters]),
+            [attrs.asdict(demand) for demand in split.demands],
+        ]
+        for (key, unit), split in book.splits.items()
+    ]
 
 
 def _fields(counter: Counter) -> dict[str, object]:
@@ -178,12 +201,21 @@ def _fields(counter: Counter) -> dict[str, object]:
 
 
 def _loaded(said: Any) -> Book:
-    counters, rest, touched = said
+    counters, rest, touched, *splits = said
     book = Book(rest=Rest(**rest), touched=touched)
     for key, unit, fields in counters:
-        made = counter(Window.of(key))
-        if isinstance(made, Fixed):
-            for name in _PERIODS:
-                fields[name] = Period(**fields[name])
-        book.counters[key, Unit(unit)] = attrs.evolve(made, **fields)
+        book.counters[key, Unit(unit)] = _counter(key, fields)
+    for key, unit, (low, high), (fewer, more) in itertools.chain(*splits):
+        book.splits[key, Unit(unit)] = Split(
+            (_counter(key, low), _counter(key, high)),
+            (Demand(**fewer), Demand(**more)),
+        )
     return book
+
+
+def _counter(key: str, fields: dict[str, Any]) -> Counter:
+    made = counter(Window.of(key))
+    if isinstance(made, Fixed):
+        for name in _PERIODS:
+            fields[name] = Period(**fields[name])
+    return attrs.evolve(made, **fields)

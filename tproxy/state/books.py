@@ -1,4 +1,4 @@
-"""What a ledger is made of: books of budgets, plans to look at several, and leases."""
+"""What a ledger is made of: for each budget a book, with a counter for each limit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 
 import attrs
 
-from tproxy.core.budget import Budget, Cost, Limit, Unit
-from tproxy.state.counting import Counter
+from tproxy.core.budget import Cost, Limit, Unit
+from tproxy.state.counting import Counter, counter
 from tproxy.state.rests import Rest
+from tproxy.state.shares import Demand, Split
 
+Key = tuple[str, Unit]  # of a window
 Sizes = tuple[int, int, int]  # a cost by unit, as in `UNITS`
 
 UNITS = tuple(Unit)
@@ -22,45 +24,29 @@ def sizes(cost: Cost) -> Sizes:
 
 @attrs.define(eq=False)
 class Book:
-    """One budget's counters, by window and unit; its leases, counted; and its rest."""
+    """One budget's counters, by window and unit; its leases, counted; and its rest.
 
-    counters: dict[tuple[str, Unit], Counter] = attrs.field(factory=dict)
+    Where it is shared, each limit is split by class besides.
+    """
+
+    counters: dict[Key, Counter] = attrs.field(factory=dict)
     rest: Rest = attrs.field(factory=Rest)
     held: int = 0
     touched: float = -math.inf
+    splits: dict[Key, Split] = attrs.field(factory=dict)
 
+    def counter(self, limit: Limit) -> Counter:
+        key = (limit.window.key, limit.unit)
+        found = self.counters.get(key)
+        if found is None:
+            found = self.counters[key] = counter(limit.window)
+        return found
 
-@attrs.frozen(eq=False)
-class Line:
-    """One limit and its counter."""
-
-    counter: Counter
-    index: int  # of the unit
-    usable: int
-    limit: Limit
-    budget: Budget
-
-
-@attrs.frozen(eq=False)
-class Plan:
-    """What a request against certain budgets has to look at, gathered once."""
-
-    budgets: tuple[Budget, ...]
-    lines: tuple[Line, ...]
-    books: tuple[tuple[Book, Budget], ...]
-    narrow: tuple[tuple[Book, Budget, int], ...]  # those of bounded concurrency
-
-    @property
-    def unlimited(self) -> bool:
-        return not self.lines and not self.narrow
-
-
-@attrs.define(eq=False)
-class Held:
-    """A lease in the books; `at` is when the provider was known to have the request."""
-
-    plan: Plan
-    sizes: Sizes
-    since: float
-    expires: float
-    at: float | None = None
+    def split(self, limit: Limit) -> Split:
+        key, window = (limit.window.key, limit.unit), limit.window
+        found = self.splits.get(key)
+        if found is None:
+            counters = counter(window), counter(window)
+            demands = Demand(window.seconds), Demand(window.seconds)
+            found = self.splits[key] = Split(counters, demands)
+        return found

@@ -1,60 +1,41 @@
--- Quotas in Redis or Valkey, first part of three: what is counted in one window, in one
--- unit. The rules are those of counting.py; the time is the server's.
+-- Quotas in Redis or Valkey: what is counted in one window, in one unit. The rules are
+-- those of counting.py; the time is the server's.
 --
--- A log is pairs of moment and amount, in order. What is asked is described in
--- ledger.lua.
+-- A log is pairs of moment and amount, in order.
 
-local ask = cjson.decode(ARGV[1])
-local now = ask.now
-if not now then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-end
-
-local now_text = string.format('%.17g', now)
-local INF = math.huge
 local ENTRY, MOST_PLACES, GRAINS = 16, 512, 256
-local FIRST_REST, PROBED, TURNOVER, KEEP_EVERY = 1, 2, 1, 3600
-
-local function text(number)
-  return string.format('%.17g', number)
-end
-
--- Replies hold whole numbers, so seconds are told in millionths.
-local function micros(seconds)
-  return math.floor(seconds * 1000000 + 0.5)
-end
 
 local function until_(moment)
   return math.max(moment - now, 0)
 end
 
-
-local Counter = {}
+-- What most counters never have stands here for all, and takes no room in them.
+local Counter = {extra = 0, extra_until = -1, heard_at = -1, drift = 0, log = false,
+  logged = false}
 Counter.__index = Counter
 
-local KINDS, SECONDS = {}, {}  -- by key, which are few
-
-local function read_counter(hash, key, packed)
-  if not KINDS[key] then
-    local kind, seconds = string.match(key, '^([%a_]+)/([^/]+)/')
-    KINDS[key], SECONDS[key] = kind, tonumber(seconds)
-  end
-  local used, flight, start, ends, extra, extra_until, heard_at, drift =
-    0, 0, -1, -1, 0, -1, -1, 0
+-- One that was never `packed` is empty.
+local function read_counter(hash, key, kind, seconds, packed)
+  local used, flight, start, ends, position = 0, 0, -1, -1, nil
   if packed then
-    used, flight, start, ends, extra, extra_until, heard_at, drift =
-      struct.unpack('<dddddddd', packed)
+    used, flight, start, ends, position = struct.unpack('<dddd', packed)
   end
-  return setmetatable({hash = hash, key = key, kind = KINDS[key],
-    seconds = SECONDS[key], used = used, flight = flight, start = start, ends = ends,
-    extra = extra, extra_until = extra_until, heard_at = heard_at, drift = drift},
-    Counter)
+  local counter = setmetatable({hash = hash, key = key, kind = kind, seconds = seconds,
+    used = used, flight = flight, start = start, ends = ends}, Counter)
+  if packed and position <= #packed then
+    counter.extra, counter.extra_until, counter.heard_at, counter.drift =
+      struct.unpack('<dddd', packed, position)
+  end
+  return counter
 end
 
 function Counter:packed()
-  return struct.pack('<dddddddd', self.used, self.flight, self.start, self.ends,
-    self.extra, self.extra_until, self.heard_at, self.drift)
+  local packed = struct.pack('<dddd', self.used, self.flight, self.start, self.ends)
+  if self.extra_until < 0 then
+    return packed
+  end
+  return packed .. struct.pack('<dddd', self.extra, self.extra_until, self.heard_at,
+    self.drift)
 end
 
 -- The log is long, and read only where it is needed.
@@ -102,10 +83,10 @@ function Counter:compact()
 end
 
 -- Let go of what the window no longer holds. Of a rolling window, `start` is the last
--- place that was let go of, and `ends` is when the next will be. False: the bounds that
--- came with a fixed window are not those of now.
-function Counter:refresh(bounds)
-  if self.kind == 'rolling' then
+-- place that was let go of, and `ends` is when the next will be. False: of a fixed
+-- window, from `start` to `turn`, or from then to `last`, neither is that of now.
+function Counter:refresh(start, turn, last)
+  if self.kind == ROLLING then
     if now < self.ends then
       return true
     end
@@ -120,20 +101,22 @@ function Counter:refresh(bounds)
     end
     self.log = string.sub(self.log, position)
     self:wrote_log()
-  elseif self.kind == 'first_use' then
+  elseif self.kind == FIRST_USE then
     if now >= self.ends then
       self.used = 0
     end
-  elseif bounds then
-    local first = bounds[2] <= now and 2 or 1
-    if now < bounds[1] or now >= bounds[first + 1] then
+  elseif start then
+    if now >= turn then
+      start, turn = turn, last
+    end
+    if now < start or now >= turn then
       return false
     end
     if now >= self.ends then
       self.used = 0
     end
     if now >= self.ends or now < self.start then
-      self.start, self.ends = bounds[first], bounds[first + 1]
+      self.start, self.ends = start, turn
     end
   end
   return true
@@ -156,7 +139,7 @@ function Counter:place(at, amount)
   at = math.min(at, now)
   if amount == 0 then
     return
-  elseif self.kind == 'rolling' then
+  elseif self.kind == ROLLING then
     if at <= self.start or at + self.seconds <= now then
       return
     end
@@ -177,8 +160,9 @@ function Counter:place(at, amount)
       self:compact()
     end
     self:wrote_log()
-  elseif self.kind == 'first_use' then
-    if at + self.seconds <= now then
+  elseif self.kind == FIRST_USE then
+    local over = at < self.ends and self.ends <= now
+    if over or at + self.seconds <= now then
       return
     end
     if at >= self.ends then
@@ -191,7 +175,7 @@ function Counter:place(at, amount)
 end
 
 function Counter:correct(at, change)
-  if self.kind ~= 'rolling' then
+  if self.kind ~= ROLLING then
     if at >= self.start then
       self:place(at, change)
     end
@@ -218,8 +202,8 @@ function Counter:taken()
 end
 
 function Counter:ends_in()
-  if self.kind ~= 'rolling' then
-    if self.used > 0 or (self.flight > 0 and self.kind ~= 'first_use') then
+  if self.kind ~= ROLLING then
+    if self.used > 0 or (self.flight > 0 and self.kind == FIXED) then
       return until_(self.ends)
     end
     return self.flight > 0 and self.seconds or 0
@@ -241,7 +225,7 @@ end
 function Counter:freed_in(over)
   if over <= 0 then
     return 0
-  elseif self.kind ~= 'rolling' then
+  elseif self.kind ~= ROLLING then
     return self:ends_in()
   end
   self:read_log()

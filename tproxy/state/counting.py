@@ -183,7 +183,8 @@ class FirstUse(Counter):
             self.used, self.due = 0, math.inf
 
     def place(self, at: float, amount: int, now: Moment) -> None:
-        if not amount or at + self.seconds <= now.steady:
+        over = at < self.end <= now.steady  # its window, of which nothing is left
+        if not amount or over or at + self.seconds <= now.steady:
             return
         if at >= self.end:
             self.start, self.end = at, at + self.seconds

@@ -13,6 +13,7 @@ commits may be missing; the file is whole. Only a checkpoint waits for the disk.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -59,6 +60,7 @@ class Journal:
     _boot: str
     _whole_every: int = _WHOLE_EVERY
     _db: sqlite3.Connection = attrs.field(init=False)
+    _file: tuple[int, int] = attrs.field(init=False)
     archive: Archive = attrs.field(factory=Archive, init=False)
     _seq: int = attrs.field(default=0, init=False)
     _ahead: float = attrs.field(default=0.0, init=False)  # of the machine's clock
@@ -67,6 +69,7 @@ class Journal:
     def __attrs_post_init__(self) -> None:
         try:
             self._db = connect(self._path, _OPENING)
+            self._file = _identity(self._path)
             try:
                 self._set_up()
             except BaseException:
@@ -93,9 +96,13 @@ class Journal:
         """
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            if _identity(self._path) != self._file:  # others would not see it
+                raise sqlite3.OperationalError("the file was removed or replaced")
             self._read()
             now = self.now()
             self.archive.ledger.sweep(now)
+            if self.archive.calm.is_news(now):  # to those who are denied as well
+                self.write(now, "see")
             yield self.archive, now
             self._db.execute("COMMIT")
         except BaseException:
@@ -185,8 +192,20 @@ class Journal:
             self._ahead = begins - self._clock.steady()
             db.execute("DELETE FROM boot")
             db.execute("INSERT INTO boot VALUES (?, ?)", (self._boot, self._ahead))
+        now = self.now()
+        if self.archive.calm.is_news(now):  # what a jump is counts from here
+            self.write(now, "see")
         db.execute("COMMIT")
         db.execute("PRAGMA busy_timeout = 0")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file that is; none of them where there is no such."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def connect(path: Path, patience: float) -> sqlite3.Connection:
@@ -200,8 +219,9 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
             try:
                 db.execute("PRAGMA journal_mode = WAL")
                 break
-            except sqlite3.OperationalError:
-                if time.monotonic() > until:
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until:
                     raise
                 time.sleep(0.01)
         db.execute("PRAGMA synchronous = NORMAL")

@@ -24,9 +24,10 @@ from tproxy.core.leases import (
     Source,
 )
 from tproxy.core.windows import MINUTE
-from tproxy.state.books import INDEX, UNITS, Book, Held, Line, Plan, Sizes, sizes
-from tproxy.state.counting import Counter, counter
+from tproxy.state.books import UNITS, Book, Sizes, sizes
+from tproxy.state.counting import Counter
 from tproxy.state.moments import Moment
+from tproxy.state.plans import Held, Line, Plan
 
 _MOST_PLANS = 10_000
 _TURNOVER = 1.0  # seconds; when a request under way will end, nobody knows
@@ -41,14 +42,15 @@ class Ledger:
     _plans: dict[tuple[Budget, ...], Plan] = attrs.field(factory=dict)
     _sweep_at: float = math.inf  # no lease expires before
 
-    def plan(self, budgets: Sequence[Budget]) -> Plan:
+    def plan(self, budgets: Sequence[Budget], *, high: bool = False) -> Plan:
         key = tuple(budgets)  # cheap: a budget knows its hash
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _MOST_PLANS:  # reloads leave their own behind
                 self._plans.clear()
-            plan = self._plans[key] = self._made(key)
-        return plan
+            books = tuple((self._book(b), b) for b in dict.fromkeys(key))
+            plan = self._plans[key] = Plan.of(key, books)
+        return plan.first or plan if high else plan
 
     def denial(self, plan: Plan, cost: Cost, now: Moment) -> Denial | None:
         """What has to be waited for longest; None if all can give that much now."""
@@ -71,15 +73,37 @@ class Ledger:
             if taken > line.usable:
                 wait = counter.wait(amount, line.usable, now)
                 worst = _longer(worst, line.budget.name, line.limit.label, wait)
+        for stake in plan.stakes:
+            amount = wanted[stake.index]
+            if amount and stake.over(amount, now):
+                wait = stake.wait(amount, now)
+                worst = _longer(worst, stake.budget.name, stake.limit.label, wait)
         return worst
+
+    def in_vain(self, plan: Plan, denial: Denial, now: Moment) -> Budget | None:
+        """The shared budget that is to hear of a `wish`; none that has heard enough."""
+        if denial.wait == math.inf:
+            return None
+        for stake in plan.stakes:
+            curious = stake.demand.within(now.steady) < stake.usable
+            if curious and stake.budget.name == denial.budget:
+                return stake.budget
+        return None
+
+    def wish(self, budget: Budget, wanted: Sizes, high: bool, now: Moment) -> None:
+        """So much was asked for in vain."""
+        for stake in self.plan((budget,), high=high).stakes:
+            stake.demand.add(wanted[stake.index], now.steady)
 
     def take(
         self, lease: LeaseId, plan: Plan, wanted: Sizes, seconds: float, now: Moment
     ) -> None:
         """Enter a lease for which there is room."""
         steady = now.steady
-        for line in plan.lines:
+        for line in plan.counted:
             line.counter.flight += wanted[line.index]
+        for stake in plan.stakes:
+            stake.demand.add(wanted[stake.index], steady)
         for book, _ in plan.books:
             book.touched = steady
             if book.rest.guess:
@@ -98,7 +122,7 @@ class Ledger:
         held = self.held.get(lease)
         if held is not None and held.at is None:
             held.at = at
-            for line in held.plan.lines:
+            for line in held.plan.counted:
                 self._place(line.counter, held.sizes[line.index], at, now)
 
     def settle(
@@ -108,7 +132,7 @@ class Ledger:
         held = self._end(lease, served=outcome is not Outcome.REFUSAL)
         if held is None:
             return
-        for line in held.plan.lines:
+        for line in held.plan.counted:
             counter, reserved = line.counter, held.sizes[line.index]
             counts = outcome in line.budget.counts
             amount = actual[line.index] if counts else 0
@@ -124,7 +148,7 @@ class Ledger:
         held = self._end(lease, served=False)
         if held is None:
             return
-        for line in held.plan.lines:
+        for line in held.plan.counted:
             counter, reserved = line.counter, held.sizes[line.index]
             if held.at is None:
                 counter.flight -= reserved
@@ -177,6 +201,11 @@ class Ledger:
                     counter.extra_until = now.steady + said.seconds
                     counter.heard_at = now.steady
 
+    def drifts(self, budget: Budget) -> list[tuple[Limit, int]]:
+        """How many more a provider has counted than we, when it was last heard."""
+        lines = self.plan((budget,)).lines
+        return [(line.limit, line.counter.drift) for line in lines]
+
     def rooms(self, plan: Plan, now: Moment) -> tuple[Room, ...]:
         """What is left of each unit, just after `denial` has looked at all."""
         least: list[Line | None] = [None, None, None]
@@ -189,12 +218,16 @@ class Ledger:
                 left -= counter.more(steady)
             if least[index] is None or left < lefts[index]:
                 least[index], lefts[index] = line, left
+        for stake in plan.stakes:
+            left, index = stake.left(now), stake.index
+            if left < lefts[index]:
+                least[index], lefts[index] = stake, left
         return tuple(
             Room(
                 UNITS[line.index],
                 line.usable,
                 max(lefts[line.index], 0),
-                line.counter.resets_in(now),
+                line.resets_in(now),
             )
             for line in least
             if line is not None
@@ -204,8 +237,7 @@ class Ledger:
         book = self._book(budget)
         resting = book.rest.wait(now.steady)
         limits = tuple(
-            _state(limit, self._counter(book, limit), book, now)
-            for limit in budget.limits
+            _state(limit, book, now, budget.share) for limit in budget.limits
         )
         return BudgetState(
             budget.name, limits, book.held, budget.max_concurrent, resting
@@ -231,27 +263,6 @@ class Ledger:
         counter.refresh(now)
         counter.place(at, amount, now)
 
-    def _made(self, budgets: tuple[Budget, ...]) -> Plan:
-        books = tuple((self._book(b), b) for b in dict.fromkeys(budgets))
-        lines = tuple(
-            Line(self._counter(book, limit), INDEX[limit.unit], limit.usable, limit, b)
-            for book, b in books
-            for limit in b.limits
-        )
-        narrow = tuple(
-            (book, budget, budget.max_concurrent)
-            for book, budget in books
-            if budget.max_concurrent is not None
-        )
-        return Plan(budgets, lines, books, narrow)
-
-    def _counter(self, book: Book, limit: Limit) -> Counter:
-        key = (limit.window.key, limit.unit)
-        found = book.counters.get(key)
-        if found is None:
-            found = book.counters[key] = counter(limit.window)
-        return found
-
 
 def _longer(worst: Denial | None, budget: str, limit: str, wait: float) -> Denial:
     if worst is not None and worst.wait >= wait:
@@ -259,7 +270,8 @@ def _longer(worst: Denial | None, budget: str, limit: str, wait: float) -> Denia
     return Denial(budget, limit, wait)
 
 
-def _state(limit: Limit, counter: Counter, book: Book, now: Moment) -> LimitState:
+def _state(limit: Limit, book: Book, now: Moment, share: float | None) -> LimitState:
+    counter = book.counter(limit)
     taken = counter.taken(now)
     more = counter.more(now.steady)
     if book.rest.wait(now.steady):
@@ -278,4 +290,5 @@ def _state(limit: Limit, counter: Counter, book: Book, now: Moment) -> LimitStat
         source,
         max(now.steady - since, 0.0),
         counter.drift,
+        None if share is None else book.split(limit).shares(limit.usable, share, now),
     )

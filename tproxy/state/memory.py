@@ -1,4 +1,4 @@
-"""What one process remembers of health and turns, and forgets when it ends."""
+"""What one process remembers of health, starts and turns; gone when it ends."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import attrs
 from tproxy.core.breaker import CLOSED, Breaker, BreakerPolicy, BreakerState
 from tproxy.core.failures import Failure
 from tproxy.core.state import Clock
+from tproxy.core.windows import seconds_until
 
 
 @attrs.define(eq=False)
@@ -33,27 +34,63 @@ class MemoryBreakers:
     async def asked(self, model: str) -> None:
         breaker = self._by_model.get(model)
         if breaker is not None:
-            self._by_model[model] = breaker.asked(self._clock.steady(), self._policy)
+            after = breaker.asked(self._clock.steady(), self._policy)
+            self._become(model, breaker, after)
 
     async def succeeded(self, model: str) -> None:
         breaker = self._by_model.get(model)
         if breaker is not None:
             after = breaker.succeeded(self._clock.steady(), self._policy)
-            if after is CLOSED:
-                del self._by_model[model]
-            else:
-                self._by_model[model] = after
+            self._become(model, breaker, after)
 
     async def failed(self, model: str, failure: Failure) -> None:
         breaker = self._by_model.get(model, CLOSED)
-        self._by_model[model] = breaker.failed(
-            failure.rest, self._clock.steady(), self._policy, self._chance()
-        )
+        now, chance = self._clock.steady(), self._chance()
+        after = breaker.failed(failure.rest, now, self._policy, chance)
+        self._become(model, breaker, after)
 
     async def excused(self, model: str) -> None:
         breaker = self._by_model.get(model)
         if breaker is not None:
-            self._by_model[model] = breaker.excused()
+            self._become(model, breaker, breaker.excused())
+
+    async def relieve(self, model: str) -> None:
+        breaker = self._by_model.get(model)
+        if breaker is not None:
+            self._become(model, breaker, breaker.relieved(self._clock.steady()))
+
+    def _become(self, model: str, before: Breaker, after: Breaker) -> None:
+        if after is CLOSED:
+            self._by_model.pop(model, None)
+        else:
+            self._by_model[model] = after
+
+
+@attrs.define(eq=False)
+class MemoryStarts:
+    """`core.state.Starts` in memory."""
+
+    _clock: Clock
+    _last: dict[str, float] = attrs.field(factory=dict, init=False)
+
+    def wait(self, name: str, interval: float) -> float:
+        last = self._last.get(name)
+        if last is None:
+            return 0.0
+        return seconds_until(last + interval, self._clock.steady())
+
+    async def take(self, name: str, interval: float) -> float:
+        wait = self.wait(name, interval)
+        if not wait:
+            self._last[name] = self._clock.steady()
+        return wait
+
+    async def give_back(self, name: str) -> None:
+        self._last.pop(name, None)
+
+    def learn(self, name: str, ago: float) -> None:
+        """Somebody began `ago` seconds ago."""
+        self._last[name] = self._clock.steady() - ago
 
 
 @attrs.define(eq=False)

@@ -23,6 +23,7 @@ from tproxy.core.leases import (
 )
 from tproxy.core.state import Clock
 from tproxy.state.books import sizes
+from tproxy.state.drift import Drifts
 from tproxy.state.ledger import Ledger
 from tproxy.state.moments import Calm, Moment
 
@@ -32,6 +33,7 @@ class MemoryQuotas:
     """`core.leases.QuotaStore` in memory."""
 
     _clock: Clock
+    _drifts: Drifts | None = None  # warns, if anybody is to hear it
     _ledger: Ledger = attrs.field(factory=Ledger, init=False)
     _calm: Calm = attrs.field(factory=Calm, init=False)
     _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
@@ -46,10 +48,14 @@ class MemoryQuotas:
         lease_seconds: float = LEASE_SECONDS,
     ) -> Lease | Denial:
         ledger = self._ledger
-        now, plan = self._now(), ledger.plan(budgets)
+        now, plan = self._now(), ledger.plan(budgets, high=cost.high)
         ledger.sweep(now)
         denial = ledger.denial(plan, cost, now)
         if denial is not None:
+            if plan.stakes:
+                budget = ledger.in_vain(plan, denial, now)
+                if budget is not None:
+                    ledger.wish(budget, sizes(cost), cost.high, now)
             return denial
         lease = LeaseId(str(next(self._ids)))
         ledger.take(lease, plan, sizes(cost), lease_seconds, now)
@@ -82,18 +88,23 @@ class MemoryQuotas:
 
     async def learn(self, budget: Budget, heard: Sequence[Heard]) -> None:
         self._ledger.learn(budget, heard, self._now())
+        if self._drifts is not None:
+            self._drifts.look(budget, self._ledger.drifts(budget))
 
     async def waits(
         self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
     ) -> list[float]:
         ledger, now = self._look()
-        denials = [ledger.denial(ledger.plan(group), cost, now) for group in groups]
+        plans = [ledger.plan(group, high=cost.high) for group in groups]
+        denials = [ledger.denial(plan, cost, now) for plan in plans]
         return [0.0 if denial is None else denial.wait for denial in denials]
 
-    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
+    async def room(
+        self, budgets: Sequence[Budget], cost: Cost = ONE
+    ) -> tuple[Room, ...]:
         ledger, now = self._look()
-        plan = ledger.plan(budgets)
-        ledger.denial(plan, ONE, now)  # lets go of what is over
+        plan = ledger.plan(budgets, high=cost.high)
+        ledger.denial(plan, cost, now)  # lets go of what is over
         return ledger.rooms(plan, now)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:

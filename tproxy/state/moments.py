@@ -51,6 +51,12 @@ class Calm:
             self._doubtful_since = steady
         return moment
 
+    def is_news(self, moment: Moment) -> bool:
+        """Whether it is the first, or to see it begins a doubt, or ends one."""
+        if self._ahead is None:
+            return True
+        return (moment.calm == moment.wall) is (self._doubtful_since is not None)
+
     def _believes(self, steady: float, wall: float, ahead: float) -> bool:
         jump = abs(wall - steady - ahead)
         if jump <= _SMALL or jump > _LARGE:

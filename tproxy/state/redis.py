@@ -22,6 +22,7 @@ from tproxy.core.leases import (
     CONCURRENCY,
     LEASE_SECONDS,
     REST,
+    STORE,
     BudgetState,
     Denial,
     Heard,
@@ -33,9 +34,10 @@ from tproxy.core.state import Clock
 from tproxy.core.windows import MINUTE
 from tproxy.state import standing
 from tproxy.state.absence import Absence, Owed
+from tproxy.state.drift import Drifts
 from tproxy.state.remote import Remote
-from tproxy.state.script import Lost, Reply
-from tproxy.state.standin import OnLoss
+from tproxy.state.script import Busy, Lost, Reply
+from tproxy.state.standin import RETRY_SECONDS, OnLoss
 
 _LOOKED_AT_ONCE = 100  # budgets, some milliseconds of the server's time
 
@@ -50,11 +52,15 @@ class RedisQuotas:
     _node: str
     _on_loss: OnLoss = OnLoss.SHARE
     _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
-    _closed: dict[str, tuple[Cost, float]] = attrs.field(factory=dict, init=False)
+    _closed: dict[tuple[str, bool], tuple[Cost, float]] = attrs.field(
+        factory=dict, init=False
+    )
     _reached: dict[LeaseId, float] = attrs.field(factory=dict, init=False)
     _absence: Absence = attrs.field(init=False)
+    _drifts: Drifts = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._drifts = Drifts(self._observer)
         self._absence = Absence(
             self._remote, self._clock, self._observer, self._on_loss
         )
@@ -81,22 +87,31 @@ class RedisQuotas:
         if not budgets:
             return Lease(name, (), cost)
         if not self._absence.away:
+            said = {"lease": name, "seconds": lease_seconds}
+            taking = asyncio.create_task(self._ask("take", budgets, cost, **said))
+            taking.add_done_callback(_look_at)
             try:
-                said = {"lease": name, "seconds": lease_seconds}
-                taking = asyncio.create_task(self._ask("take", budgets, cost, **said))
-                taking.add_done_callback(_look_at)
                 # Cancelled itself, redis-py drops its connection or goes on regardless.
                 reply = await asyncio.shield(taking)
+            except Busy:  # the counts are there, and whoever is not counted waits
+                return Denial("", STORE, RETRY_SECONDS)
             except Lost:  # it may have been taken all the same
                 self._absence.owe(self._releasing(name, budgets))
             except asyncio.CancelledError:
-                self._absence.owe(self._releasing(name, budgets))
+
+                def undo(taken: asyncio.Task[Reply]) -> None:
+                    if not taken.cancelled():  # it is not the loop that ends
+                        self._absence.owe(self._releasing(name, budgets))
+
+                taking.add_done_callback(undo)
                 raise
             else:
                 if reply.what == "denied":
                     return self._denial(reply, budgets, cost)
-                left = standing.rooms(budgets, reply.standings)
+                left = standing.rooms(budgets, reply.standings, high=cost.high)
                 return Lease(name, budgets, cost, left)
+        else:
+            self._absence.missed()
         return await self._absence.reserve(budgets, cost, lease_seconds, name)
 
     def reached(self, lease: Lease) -> None:
@@ -174,7 +189,10 @@ class RedisQuotas:
 
     async def learn(self, budget: Budget, heard: Sequence[Heard]) -> None:
         said = standing.lessons(budget, heard)
-        await self._try("learn", (budget,), heard=[said])
+        reply = await self._try("learn", (budget,), heard=[said])
+        if reply is not None:
+            drifts = [figures.drift for figures in reply.standings[0].limits]
+            self._drifts.look(budget, zip(budget.limits, drifts, strict=True))
 
     async def waits(
         self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
@@ -184,9 +202,12 @@ class RedisQuotas:
             for group in groups
         ]
 
-    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
+    async def room(
+        self, budgets: Sequence[Budget], cost: Cost = ONE
+    ) -> tuple[Room, ...]:
         seen = {b: self._remote.seen[b] for b in budgets if b in self._remote.seen}
-        return standing.rooms(tuple(seen), [s.standing for s in seen.values()])
+        standings = [each.standing for each in seen.values()]
+        return standing.rooms(tuple(seen), standings, high=cost.high)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
         if budgets:
@@ -224,13 +245,16 @@ class RedisQuotas:
             return None
 
     def _releasing(self, lease: LeaseId, budgets: tuple[Budget, ...]) -> Owed:
-        return lambda: self._remote.ask("release", budgets, lease=lease)
+        return lambda: self._remote.ask(
+            "settle", budgets, Cost(0), lease=lease, ago=0.0, served=False
+        )
 
     def _denial(self, reply: Reply, budgets: tuple[Budget, ...], cost: Cost) -> Denial:
         wait, which, what = reply.said
         budget = budgets[int(which) - 1]
         seconds, index = float(wait), int(what)
-        self._closed[budget.name] = (cost, self._clock.steady() + seconds)
+        until = self._clock.steady() + seconds
+        self._closed[budget.name, cost.high] = (cost, until)
         if index > 0:
             return Denial(budget.name, budget.limits[index - 1].label, seconds)
         return Denial(budget.name, REST if index < 0 else CONCURRENCY, seconds)
@@ -240,11 +264,11 @@ class RedisQuotas:
         seen = self._remote.seen.get(budget)
         if seen is not None:
             wait = max(seen.at + seen.standing.resting_for - now, 0.0)
-        closed = self._closed.get(budget.name)
+        closed = self._closed.get((budget.name, cost.high))
         if closed is not None:
             for_, until = closed
             if now >= until:
-                del self._closed[budget.name]
+                del self._closed[budget.name, cost.high]
             elif all(for_.of(unit) <= cost.of(unit) for unit in Unit):
                 wait = max(wait, until - now)
         return wait

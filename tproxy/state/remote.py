@@ -10,9 +10,20 @@ import attrs
 
 from tproxy.core.budget import ONE, Budget, Cost, Limit, Outcome
 from tproxy.core.state import Clock
-from tproxy.state.script import Figures, Lost, Reply, Script, Standing, budget_ask
+from tproxy.state.patience import within
+from tproxy.state.script import (
+    Busy,
+    Figures,
+    Lost,
+    Reply,
+    Script,
+    Standing,
+    budget_ask,
+)
 
 _TRIES = 4
+_AT_ONCE = 8  # calls; more would wait for the server, and be taken for lost
+_QUEUE_SECONDS = 1.0
 _MOST_SEEN = 10_000
 _ALIVE_EVERY = 5.0  # seconds
 
@@ -33,7 +44,9 @@ class Seen:
 class Remote:
     """Asks the script, and does over what has to be asked otherwise.
 
-    `time`, in tests, is what the server takes for its clock.
+    Calls wait for their turn while the server answers others; once it is silent, all
+    that wait are lost with those that it did not answer. `time`, in tests, is what the
+    server takes for its clock.
     """
 
     _script: Script
@@ -44,6 +57,10 @@ class Remote:
     _epoch: str | None = None
     _alive_at: float = -math.inf  # when the others were told
     _ahead: float | None = None  # the server's clock, of our steady one
+    _silent: bool = False
+    _turns: asyncio.Semaphore = attrs.field(
+        factory=lambda: asyncio.Semaphore(_AT_ONCE), init=False
+    )
 
     async def ask(
         self,
@@ -53,9 +70,40 @@ class Remote:
         outcome: Outcome | None = None,
         **ask: object,
     ) -> Reply:
-        """Raises Lost, after twice the time of a call at most."""
+        """Raises Lost, after twice the time of a call at most; or Busy."""
+        await self._turn()
         try:
-            async with asyncio.timeout(2 * self._script.patience):
+            reply = await self._answer(what, budgets, cost, outcome, ask)
+        except Lost:
+            self._silent = True
+            raise
+        else:
+            self._silent = False
+            return reply
+        finally:
+            self._turns.release()
+
+    async def _turn(self) -> None:
+        others = self._turns.locked()
+        try:
+            async with asyncio.timeout(_QUEUE_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Busy("it has too much to do") from error
+        if others and self._silent:
+            self._turns.release()
+            raise Lost("it is silent")
+
+    async def _answer(
+        self,
+        what: str,
+        budgets: Sequence[Budget],
+        cost: Cost,
+        outcome: Outcome | None,
+        ask: dict[str, object],
+    ) -> Reply:
+        try:
+            async with within(2 * self._script.patience):
                 for _ in range(_TRIES):
                     reply = await self._once(what, budgets, cost, outcome, ask)
                     if reply is not None:
@@ -85,6 +133,8 @@ class Remote:
         said = [budget_ask(budget, cost, now, outcome) for budget in budgets]
         if self._epoch is not None:
             ask["epoch"] = self._epoch
+        if cost.high:
+            ask["high"] = True
         if steady - self._alive_at > _ALIVE_EVERY:
             ask["alive"] = True
         if self._time is not None:

@@ -1,27 +1,31 @@
--- Quotas in Redis or Valkey, second part of three: what a budget has learned from 429s.
--- The rules are those of rests.py.
+-- Quotas in Redis or Valkey: what a budget has learned from 429s. The rules are those of
+-- rests.py.
 
-local function read_rest(packed)
-  local rest = {probe = ''}
-  if packed then
+local FIRST_REST, PROBED = 1, 2
+
+local function read_rest(packed, position)
+  local rest = {['until'] = -1, begun = -1, guess = 0, forgotten_at = -1, probed_at = -1,
+    probe_until = -1, probe = ''}
+  if packed and position <= #packed then
     local ends
     rest['until'], rest.begun, rest.guess, rest.forgotten_at, rest.probed_at,
-      rest.probe_until, ends = struct.unpack('<dddddd', packed)
+      rest.probe_until, ends = struct.unpack('<dddddd', packed, position)
     rest.probe = string.sub(packed, ends)
-  else
-    rest['until'], rest.begun, rest.guess, rest.forgotten_at, rest.probed_at,
-      rest.probe_until = -1, -1, 0, -1, -1, -1
   end
   return rest
 end
 
-local function packed_rest(rest)
-  return struct.pack('<dddddd', rest['until'], rest.begun, rest.guess,
-    rest.forgotten_at, rest.probed_at, rest.probe_until) .. rest.probe
-end
-
 local function rest_wait(rest)
   return until_(math.max(rest['until'], rest.probe_until))
+end
+
+-- Nothing, where nothing of it matters any more.
+local function packed_rest(rest)
+  if rest_wait(rest) == 0 and (rest.guess == 0 or now >= rest.forgotten_at) then
+    return ''
+  end
+  return struct.pack('<dddddd', rest['until'], rest.begun, rest.guess,
+    rest.forgotten_at, rest.probed_at, rest.probe_until) .. rest.probe
 end
 
 local function forget(rest)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+import struct
+from collections.abc import Sequence
 from importlib import resources
+from itertools import starmap
 from typing import Any
 
 import attrs
@@ -16,24 +19,48 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from tproxy.core.budget import Budget, Cost, Limit, Outcome
-from tproxy.core.windows import DAY, bounds
+from tproxy.core.windows import DAY, Kind, bounds
+from tproxy.state.patience import within
 
 CALL_SECONDS = 0.05  # all that a call may take, connecting included
+_STUCK = 20  # times that; redis-py's own limits, which know of no busy loop
 _CONNECTIONS = 50
-_MILLION = 1_000_000
-_PREFIX = "{tproxy}:1:"  # one hash tag, so one slot of a cluster; and the format
+_PREFIX = "{tproxy}:2:"  # one hash tag, so one slot of a cluster; and the format
+_KINDS = {Kind.ROLLING: 0.0, Kind.FIRST_USE: 1.0}  # all others are fixed
 
+_PARTS = (
+    *("asking.lua", "taking.lua", "counting.lua"),
+    *("rests.lua", "shares.lua", "books.lua", "ledger.lua"),
+)
 _LUA = "\n".join(
-    (resources.files("tproxy.state") / part).read_text("utf-8")
-    for part in ("counting.lua", "rests.lua", "ledger.lua")
+    (resources.files("tproxy.state") / part).read_text("utf-8") for part in _PARTS
 )
 _SHA = hashlib.sha1(_LUA.encode(), usedforsecurity=False).hexdigest()
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_budget, _limit = struct.Struct("<3d").pack, struct.Struct("<7d").pack
+_NUMBER = struct.Struct("<d")
+_LATEST = 1e11  # seconds since the epoch
+_PLAIN, _SHARED = 5, 9  # figures of a limit
+_SENSELESS = (ValueError, TypeError, LookupError, OverflowError, struct.error)
 
 
 class Lost(Exception):
     """Redis did not answer in time, or with something else than an answer."""
+
+
+class Busy(Lost):
+    """It was not asked: it answers, but we have more to ask than it can answer."""
+
+
+@attrs.frozen
+class Parts:
+    """Of a limit that is shared: what each class has taken, and lately asked for."""
+
+    high: int
+    high_asked: int
+    rest: int
+    rest_asked: int
 
 
 @attrs.frozen
@@ -45,6 +72,7 @@ class Figures:
     resets_in: float
     heard_ago: float
     drift: int
+    parts: Parts | None = None
 
 
 @attrs.frozen
@@ -84,12 +112,11 @@ class Script:
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
-            timeout=patience,
+            timeout=_STUCK * patience,
             retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=patience,
-            socket_timeout=patience,
+            socket_connect_timeout=_STUCK * patience,
+            socket_timeout=_STUCK * patience,
             protocol=2,
-            decode_responses=True,
         )
         return cls(Redis(connection_pool=pool), node, patience)
 
@@ -101,7 +128,7 @@ class Script:
         self,
         what: str,
         budgets: Sequence[Budget],
-        said: Sequence[object],
+        said: Sequence[bytes],
         **ask: object,
     ) -> Reply:
         """`said` is what `budget_ask` makes of each budget.
@@ -109,23 +136,25 @@ class Script:
         Raises:
             Lost: nobody knows whether it was done.
         """
-        keys = [_PREFIX + "epoch", _PREFIX + "nodes"]
-        for budget in budgets:
-            keys += (f"{_PREFIX}budget:{budget.name}", f"{_PREFIX}leases:{budget.name}")
-        text = _encode({"what": what, "node": self._node, "budgets": said, **ask})
+        keys = [f"{_PREFIX}epoch", f"{_PREFIX}nodes"]
+        keys += [f"{_PREFIX}budget:{budget.name}" for budget in budgets]
+        text = _encode({"what": what, "node": self._node, **ask})
         try:
-            async with asyncio.timeout(self.patience):
-                return _checked(_read(await self._run(keys, text)), budgets)
+            async with within(self.patience):
+                answer = await self._run(keys, text, *said)
+            return _checked(_read(answer, budgets), budgets)
         except (RedisError, OSError, TimeoutError) as error:
             raise Lost(str(error) or type(error).__name__) from error
-        except (ValueError, TypeError, LookupError) as error:
+        except _SENSELESS as error:
             raise Lost(f"its answer makes no sense: {error!r}") from error
 
-    async def _run(self, keys: Sequence[str], text: str) -> Any:
+    async def _run(self, keys: Sequence[str], *said: str | bytes) -> Any:
+        # redis-py takes bytes as well, but does not say so.
+        words: tuple[Any, ...] = (*keys, *said)
         try:
-            return await self._redis.evalsha(_SHA, len(keys), *keys, text)
+            return await self._redis.evalsha(_SHA, len(keys), *words)
         except NoScriptError:  # new, or a server that was restarted or flushed
-            return await self._redis.eval(_LUA, len(keys), *keys, text)
+            return await self._redis.eval(_LUA, len(keys), *words)
 
 
 def budget_ask(
@@ -133,57 +162,70 @@ def budget_ask(
     cost: Cost,
     now: float,
     outcome: Outcome | None = None,
-) -> dict[str, object]:
+) -> bytes:
     """What the script has to know of a budget, at `now` by the server's clock.
 
     Of an outcome that the budget does not count, nothing is taken.
     """
-    counts = outcome is None or outcome in budget.counts
-    limits = [
-        _limit_ask(limit, cost if counts else _NOTHING, now) for limit in budget.limits
-    ]
-    longest = max((limit.window.seconds for limit in budget.limits), default=0.0)
-    said: dict[str, object] = {"limits": limits, "keep": int(2 * longest + 2 * DAY)}
-    if budget.max_concurrent is not None:
-        said["most"] = budget.max_concurrent
-    return said
+    if outcome is not None and outcome not in budget.counts:
+        cost = _NOTHING
+    head, keys = _known(budget)
+    return head + b"".join(
+        key + _limit_ask(limit, cost.of(limit.unit), now)
+        for key, limit in zip(keys, budget.limits, strict=True)
+    )
 
 
 _NOTHING = Cost(0)
 
 
-def _limit_ask(limit: Limit, cost: Cost, now: float) -> Mapping[str, object]:
-    said: dict[str, object] = {
-        "key": f"{limit.window.key}|{limit.unit.value}",
-        "usable": limit.usable,
-        "amount": cost.of(limit.unit),
-    }
-    if limit.window.kind.fixed:
-        start, end = bounds(limit.window, now)
-        said["bounds"] = (start, end, bounds(limit.window, end)[1])
-    return said
+@functools.lru_cache(10_000)
+def _known(budget: Budget) -> tuple[bytes, tuple[bytes, ...]]:
+    """What is always said of it."""
+    longest = max((limit.window.seconds for limit in budget.limits), default=0.0)
+    most, share = budget.max_concurrent, budget.share
+    head = _budget(
+        int(2 * longest + 2 * DAY),
+        -1 if most is None else most,
+        -1 if share is None else share,
+    )
+    names = (f"{limit.window.key}|{limit.unit.value}\0" for limit in budget.limits)
+    return head, tuple(name.encode() for name in names)
 
 
-def _read(answer: Any) -> Reply:
+def _limit_ask(limit: Limit, amount: int, now: float) -> bytes:
+    window, kind = limit.window, _KINDS.get(limit.window.kind)
+    if kind is not None:
+        return _limit(limit.usable, amount, kind, window.seconds, 0, 0, 0)
+    start, end = bounds(window, now)
+    last = bounds(window, end)[1]
+    return _limit(limit.usable, amount, 2, window.seconds, start, end, last)
+
+
+def _read(answer: Any, budgets: Sequence[Budget]) -> Reply:
     """Raises ValueError, TypeError or LookupError where it is not the script's."""
-    [what, *said], *rest = answer
+    result, *rest = answer
+    what, *said = (
+        word.decode() if isinstance(word, bytes) else str(word) for word in result
+    )
     if not rest:
-        return Reply(what, tuple(map(str, said)))
-    now, epoch, nodes, *standings = rest[0]
+        return Reply(what, tuple(said))
+    moment, epoch, nodes, *standings = rest[0]
+    [now] = _numbers(moment)
     return Reply(
         what,
-        tuple(map(str, said)),
-        float(now),
-        epoch,
+        tuple(said),
+        _moment(now),
+        bytes(epoch).decode(),
         int(nodes),
-        tuple(_standing(*figures) for figures in standings),
+        tuple(starmap(_standing, zip(budgets, standings, strict=True))),
     )
 
 
 def _checked(reply: Reply, budgets: Sequence[Budget]) -> Reply:
     """Raises ValueError or LookupError where it answers another question."""
     if reply.what == "again":
-        float(reply.said[0])
+        _moment(float(reply.said[0]))
         return reply
     if reply.what == "forgotten":
         str(reply.said[0])
@@ -192,24 +234,47 @@ def _checked(reply: Reply, budgets: Sequence[Budget]) -> Reply:
     if not reply.epoch or told != [len(budget.limits) for budget in budgets]:
         raise ValueError("about something else")
     if reply.what == "denied":
-        _, which, index = map(float, reply.said)
+        wait, which, index = map(float, reply.said)
         if not 1 <= which <= len(told) or not -1 <= index <= told[int(which) - 1]:
             raise ValueError("for no reason")
+        if not wait > 0:
+            raise ValueError("for no time")
     return reply
 
 
-def _standing(
-    resting: int, rested: int, under_way: int, touched: int, *figures: int
-) -> Standing:
+def _standing(budget: Budget, told: bytes) -> Standing:
+    resting, rested, under_way, touched, *figures = _numbers(told)
+    each = _PLAIN if budget.share is None else _SHARED
+    limits = (figures[at : at + each] for at in range(0, len(figures), each))
     return Standing(
-        resting / _MILLION,
-        rested / _MILLION,
-        under_way,
-        touched / _MILLION,
-        tuple(
-            Figures(taken, more, resets / _MILLION, heard / _MILLION, drift)
-            for taken, more, resets, heard, drift in zip(
-                *(figures[i::5] for i in range(5)), strict=True
-            )
-        ),
+        resting,
+        rested,
+        int(under_way),
+        touched,
+        tuple(starmap(_limit_told, limits)),
     )
+
+
+def _numbers(packed: bytes) -> list[float]:
+    numbers = [number for (number,) in _NUMBER.iter_unpack(packed)]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("no numbers")
+    return numbers
+
+
+def _moment(number: float) -> float:
+    if not 0 <= number < _LATEST:
+        raise ValueError("at no time")
+    return number
+
+
+def _limit_told(
+    taken: float,
+    more: float,
+    resets_in: float,
+    heard_ago: float,
+    drift: float,
+    *parts: float,
+) -> Figures:
+    shared = Parts(*map(int, parts)) if parts else None
+    return Figures(int(taken), int(more), resets_in, heard_ago, int(drift), shared)

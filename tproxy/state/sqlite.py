@@ -34,6 +34,7 @@ from tproxy.core.leases import (
 from tproxy.core.state import Clock
 from tproxy.state.archive import Archive
 from tproxy.state.books import sizes
+from tproxy.state.drift import Drifts
 from tproxy.state.journal import Journal, connect
 from tproxy.state.ledger import Ledger
 from tproxy.state.moments import Moment
@@ -50,6 +51,7 @@ _RETRY = 1.0  # seconds, told to those who cannot be counted
 _MOST_OWED = 10_000
 _ABOUT = 600.0  # seconds
 _UNCOUNTED = LeaseId("")
+_HIGH = ((), (True,))  # what a change says of it
 
 Work = Callable[[Archive, Moment], T]
 
@@ -78,6 +80,7 @@ class SqliteQuotas:
     _observer: Observer
     _boot: str | None = None  # see `Journal`
     _journal: Journal = attrs.field(init=False)
+    _drifts: Drifts = attrs.field(init=False)
     _reached: dict[LeaseId, float] = attrs.field(factory=dict, init=False)
     _owed: deque[Work[None]] = attrs.field(
         factory=lambda: deque(maxlen=_MOST_OWED), init=False
@@ -92,6 +95,7 @@ class SqliteQuotas:
     def __attrs_post_init__(self) -> None:
         boot = self._boot or boot_id(self._clock)
         self._journal = Journal(self._path, self._clock, boot)
+        self._drifts = Drifts(self._observer)
 
     def close(self) -> None:
         self._thread.shutdown()
@@ -104,24 +108,27 @@ class SqliteQuotas:
         lease_seconds: float = LEASE_SECONDS,
     ) -> Lease | Denial:
         ledger = self._journal.archive.ledger
-        plan = ledger.plan(budgets)
+        plan = ledger.plan(budgets, high=cost.high)
         if plan.unlimited and not any(book.rest.guess for book, _ in plan.books):
             denial = ledger.denial(plan, cost, self._journal.now())
             return denial or Lease(_UNCOUNTED, plan.budgets, cost)
 
         def take(archive: Archive, now: Moment) -> Lease | Denial:
             ledger = archive.ledger
-            plan = ledger.plan(budgets)
+            plan = ledger.plan(budgets, high=cost.high)
             denial = ledger.denial(plan, cost, now)
             if denial is not None:
+                budget = ledger.in_vain(plan, denial, now)
+                if budget is not None:
+                    self._write_now(budget, now, "wish", sizes(cost), *_HIGH[cost.high])
                 return denial
             try:
                 numbers = archive.numbers_of(plan)
             except KeyError:
                 self._journal.introduce(now, plan.budgets)
                 numbers = archive.numbers_of(plan)
-            wanted = sizes(cost)
-            lease = self._journal.write(now, "take", numbers, wanted, lease_seconds)
+            said = (numbers, sizes(cost), lease_seconds, *_HIGH[cost.high])
+            lease = self._journal.write(now, "take", *said)
             return Lease(lease, plan.budgets, cost, ledger.rooms(plan, now))
 
         return await self._patiently(take) or Denial("", STORE, _RETRY)
@@ -162,18 +169,22 @@ class SqliteQuotas:
     async def learn(self, budget: Budget, heard: Sequence[Heard]) -> None:
         said = [(h.unit.value, h.window.key, h.left, h.resets_in) for h in heard]
         await self._write_of(budget, "learn", said)
+        self._drifts.look(budget, self._journal.archive.ledger.drifts(budget))
 
     async def waits(
         self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
     ) -> list[float]:
         ledger, now = await self._look()
-        denials = [ledger.denial(ledger.plan(group), cost, now) for group in groups]
+        plans = [ledger.plan(group, high=cost.high) for group in groups]
+        denials = [ledger.denial(plan, cost, now) for plan in plans]
         return [0.0 if denial is None else denial.wait for denial in denials]
 
-    async def room(self, budgets: Sequence[Budget]) -> tuple[Room, ...]:
+    async def room(
+        self, budgets: Sequence[Budget], cost: Cost = ONE
+    ) -> tuple[Room, ...]:
         ledger, now = await self._look()
-        plan = ledger.plan(budgets)
-        ledger.denial(plan, ONE, now)  # lets go of what is over
+        plan = ledger.plan(budgets, high=cost.high)
+        ledger.denial(plan, cost, now)  # lets go of what is over
         return ledger.rooms(plan, now)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
@@ -194,11 +205,12 @@ class SqliteQuotas:
         await self._owe(work)
 
     async def _write_of(self, budget: Budget, what: str, *said: object) -> None:
-        def work(archive: Archive, now: Moment) -> None:
-            self._journal.introduce(now, (budget,))
-            self._journal.write(now, what, archive.numbers[budget], *said)
+        await self._owe(lambda _, now: self._write_now(budget, now, what, *said))
 
-        await self._owe(work)
+    def _write_now(self, budget: Budget, now: Moment, what: str, *said: object) -> None:
+        journal = self._journal
+        journal.introduce(now, (budget,))
+        journal.write(now, what, journal.archive.numbers[budget], *said)
 
     async def _owe(self, work: Work[None]) -> None:
         """Do it now, or with whatever can be done next."""

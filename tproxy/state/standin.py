@@ -41,7 +41,8 @@ class StandIn:
     used: dict[Budget, Cost] = attrs.field(factory=dict)
     _quotas: MemoryQuotas = attrs.field(init=False)
     _parts: dict[Budget, Budget | Denial] = attrs.field(factory=dict)
-    _leases: dict[LeaseId, Lease] = attrs.field(factory=dict)
+    _leases: dict[LeaseId, tuple[Lease, Lease]] = attrs.field(factory=dict)
+    _over: bool = False
 
     def __attrs_post_init__(self) -> None:
         self._quotas = MemoryQuotas(self._clock)
@@ -52,7 +53,7 @@ class StandIn:
         """The lease is called `name`."""
         lease = Lease(name, tuple(budgets), cost)
         if self._mode is OnLoss.OPEN:
-            self._leases[name] = lease
+            self._lend(lease, lease)
             return lease
         if self._mode is OnLoss.STRICT or not self._nodes:
             return Denial("", STORE, RETRY_SECONDS)
@@ -63,7 +64,7 @@ class StandIn:
         mine = [part for part in parts if isinstance(part, Budget)]
         taken = await self._quotas.reserve(mine, cost, lease_seconds)
         if isinstance(taken, Lease):
-            self._leases[name] = taken
+            self._lend(lease, taken)
             return attrs.evolve(lease, rooms=taken.rooms)
         return taken
 
@@ -72,26 +73,46 @@ class StandIn:
 
     async def end(self, lease: Lease, actual: Cost, outcome: Outcome | None) -> None:
         """It was settled; or released, where there is no outcome."""
-        mine = self._leases.pop(lease.id)
+        _, mine = self._leases.pop(lease.id)
         if outcome is None:
             await self._quotas.release(mine)
             return
         await self._quotas.settle(mine, actual, outcome)
-        self.add(lease.budgets, actual, outcome)
+        self.add(lease.budgets, _beyond(actual, lease.cost, self._over), outcome)
+
+    def hand_over(self) -> None:
+        """Have what is under way count as used, now and from now on.
+
+        For the store is about to know how much is left, and would give that again.
+        """
+        if not self._over:
+            self._over = True
+            for lease, _ in self._leases.values():
+                self.add(lease.budgets, lease.cost, Outcome.ANSWER)
+
+    def _lend(self, lease: Lease, mine: Lease) -> None:
+        self._leases[lease.id] = lease, mine
+        if self._over:
+            self.add(lease.budgets, lease.cost, Outcome.ANSWER)
 
     def add(self, budgets: Iterable[Budget], cost: Cost, outcome: Outcome) -> None:
-        """Remember what was used, for the store to be told."""
+        """Remember what was used of those that count it."""
         for budget in budgets:
             if outcome in budget.counts:
-                before = self.used.get(budget, Cost(0))
-                self.used[budget] = Cost(
-                    before.requests + cost.requests,
-                    before.tokens + cost.tokens,
-                    before.spend + cost.spend,
-                )
+                self.remember(budget, cost)
+
+    def remember(self, budget: Budget, cost: Cost) -> None:
+        """It was used, and the store does not know."""
+        if cost != Cost(0):
+            before = self.used.get(budget, Cost(0))
+            self.used[budget] = Cost(
+                before.requests + cost.requests,
+                before.tokens + cost.tokens,
+                before.spend + cost.spend,
+            )
 
     async def extend(self, leases: Iterable[Lease], lease_seconds: float) -> None:
-        mine = [self._leases[lease.id] for lease in leases if self.has(lease)]
+        mine = [self._leases[lease.id][1] for lease in leases if self.has(lease)]
         await self._quotas.extend(mine, lease_seconds)
 
     async def rest(self, budget: Budget, seconds: float | None) -> float:
@@ -132,3 +153,14 @@ class StandIn:
             if known is not None:
                 left, resets_in = known
                 yield Heard(limit.unit, limit.window, left // self._nodes, resets_in)
+
+
+def _beyond(actual: Cost, reserved: Cost, told: bool) -> Cost:
+    """What of it the store does not know; what was too much stays counted."""
+    if not told:
+        return actual
+    return Cost(
+        max(actual.requests - reserved.requests, 0),
+        max(actual.tokens - reserved.tokens, 0),
+        max(actual.spend - reserved.spend, 0),
+    )

@@ -5,23 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tproxy.core.budget import Budget, Limit, Unit
-from tproxy.core.leases import BudgetState, Heard, LimitState, Room, Source
+from tproxy.core.leases import (
+    BudgetState,
+    Heard,
+    LimitState,
+    Room,
+    Shares,
+    ShareState,
+    Source,
+)
 from tproxy.state.remote import Remembered, Seen
-from tproxy.state.script import Figures, Standing
+from tproxy.state.script import Figures, Parts, Standing
+from tproxy.state.shares import bound, part_of
 
 
-def rooms(budgets: Sequence[Budget], standings: Sequence[Standing]) -> tuple[Room, ...]:
-    """What is left under the tightest limit on each unit."""
+def rooms(
+    budgets: Sequence[Budget], standings: Sequence[Standing], *, high: bool
+) -> tuple[Room, ...]:
+    """What is left under the tightest limit on each unit, for one class of clients."""
     tightest: dict[Unit, Room] = {}
     for budget, standing in zip(budgets, standings, strict=True):
         for limit, figures in zip(budget.limits, standing.limits, strict=True):
-            left = max(limit.usable - figures.taken - figures.more, 0)
+            left = _left(limit, figures, budget.share, high=high)
             best = tightest.get(limit.unit)
             if best is None or left < best.left:
                 tightest[limit.unit] = Room(
                     limit.unit, limit.usable, left, figures.resets_in
                 )
     return tuple(tightest.values())
+
+
+def _left(limit: Limit, figures: Figures, share: float | None, *, high: bool) -> int:
+    usable, parts = max(limit.usable - figures.more, 0), figures.parts
+    left = usable - figures.taken
+    if share is not None and parts is not None:
+        used = parts.high if high else parts.rest
+        others = parts.rest_asked if high else parts.high_asked
+        left = min(left, bound(usable, share, others, 0, high=high) - used)
+    return max(left, 0)
 
 
 def lessons(budget: Budget, heard: Sequence[Heard]) -> list[Remembered]:
@@ -36,13 +57,16 @@ def state(budget: Budget, seen: Seen | None, now: float) -> BudgetState:
     """As it stood when it was last seen; as declared, if it never was."""
     if seen is None:
         limits = tuple(
-            LimitState(limit, 0, limit.usable, 0.0, Source.DECLARED, 0.0)
+            LimitState(
+                *(limit, 0, limit.usable, 0.0, Source.DECLARED, 0.0),
+                shares=_shares(limit, None, budget.share),
+            )
             for limit in budget.limits
         )
         return BudgetState(budget.name, limits, 0, budget.max_concurrent, 0.0)
     standing, ago = seen.standing, now - seen.at
     limits = tuple(
-        _state(limit, figures, standing, ago)
+        _state(limit, figures, standing, ago, budget.share)
         for limit, figures in zip(budget.limits, standing.limits, strict=True)
     )
     resting = max(standing.resting_for - ago, 0.0)
@@ -57,8 +81,18 @@ def _lesson(limit: Limit, said: Heard | None) -> Remembered:
     return limit.amount - max(said.left, 0), said.seconds, False
 
 
+def _shares(limit: Limit, parts: Parts | None, share: float | None) -> Shares | None:
+    if share is None:
+        return None
+    said, high = parts or Parts(0, 0, 0, 0), part_of(limit.usable, share)
+    return Shares(
+        ShareState(high, said.high, said.high_asked),
+        ShareState(limit.usable - high, said.rest, said.rest_asked),
+    )
+
+
 def _state(
-    limit: Limit, figures: Figures, standing: Standing, ago: float
+    limit: Limit, figures: Figures, standing: Standing, ago: float, share: float | None
 ) -> LimitState:
     if standing.resting_for > ago:
         source, since = Source.ERROR, standing.rested_ago
@@ -76,4 +110,5 @@ def _state(
         source,
         since + ago,
         figures.drift,
+        _shares(limit, figures.parts, share),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tproxy.transport.reply import Reply
 
 _STALE = 1.0  # seconds; who closes a kept connection does not answer later than this
-_HELD = 32_768  # bytes the reader may leave untaken before the provider has to wait
+_HELD = 16_384  # bytes the reader may leave untaken before the provider has to wait
 _JOINED = 16_384  # bytes of a body that are copied to leave in one write with the head
 _EARLY = 0.001  # seconds by which a timer may fire before its time
 
@@ -146,7 +146,11 @@ class Connection(asyncio.BufferedProtocol):
             if self._transport is not None:
                 self._transport.pause_reading()
         elif self._head_told:
-            self._set_deadline(self._loop.time() + self._silence)
+            deadline = self._loop.time() + self._silence
+            if self._timer_at <= deadline <= self._due:
+                self._deadline = deadline  # the timer looks again when it fires
+            else:
+                self._set_deadline(deadline)
 
     def eof_received(self) -> None:
         """The transport closes itself; connection_lost follows."""
@@ -231,11 +235,11 @@ class Connection(asyncio.BufferedProtocol):
     def _forget_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._timer_at = None, math.inf
 
     def _look(self) -> None:
         """The timer fired; the deadline may have moved on since."""
-        self._timer = None
+        self._timer, self._timer_at = None, math.inf
         if self._loop.time() < self._deadline - _EARLY:
             self._set_deadline(self._deadline)
         elif self._exchange is None:

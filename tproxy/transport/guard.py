@@ -19,7 +19,13 @@ import attrs
 
 from tproxy.core import failures
 from tproxy.core.model import Limits, Patience, Tls, Upstream
-from tproxy.core.upstream import Broken, UpstreamHead, UpstreamReply, UpstreamRequest
+from tproxy.core.upstream import (
+    Broken,
+    Sink,
+    UpstreamHead,
+    UpstreamReply,
+    UpstreamRequest,
+)
 from tproxy.transport.client import PooledClient
 from tproxy.transport.fetch import Plan
 from tproxy.transport.reply import Reply
@@ -106,7 +112,7 @@ class _Bounded:
     def head(self) -> UpstreamHead:
         return self._reply.head
 
-    async def read(self) -> bytes:
+    async def read(self, sink: Sink | None = None) -> bytes:
         data = await self._reply.read()
         self._left -= len(data)
         if self._left < 0:

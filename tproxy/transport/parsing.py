@@ -93,7 +93,7 @@ class ReplyParser:
         elif self._chunked and not self.complete:
             # Chunks of a byte take six; so much is usual, and more is saved up.
             parts = self.parts
-            body = sum(map(len, parts))
+            body = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
             excess = self._excess + len(data) - 3 * body - 16 * len(parts)
             self._excess = max(0, excess)
             if excess > LONGEST_FRAMING:

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
 from tproxy.core import failures
-from tproxy.core.upstream import Broken, UpstreamHead
+from tproxy.core.upstream import Broken, Sink, UpstreamHead
 from tproxy.transport.decoding import Decoder
 from tproxy.transport.fetch import Fetch, Plan
 
@@ -38,6 +38,7 @@ class Reply:
         "_head",
         "_plan",
         "_reads",
+        "_sink",
         "_waiter",
         "flow",
         "held",
@@ -52,6 +53,7 @@ class Reply:
         self._head: UpstreamHead | None = None
         self._decoder: Decoder | None = None
         self._reads: list[bytes] = []
+        self._sink: Sink | None = None
         self.over = False
         self._error: Broken | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -93,7 +95,7 @@ class Reply:
             raise RuntimeError("there is no head before the block is entered")
         return self._head
 
-    async def read(self) -> bytes:
+    async def read(self, sink: Sink | None = None) -> bytes:
         """See the port."""
         while True:
             if self.held:
@@ -107,7 +109,11 @@ class Reply:
                     self._decoder.close()
                 return b""
             else:
-                await self._wait()
+                self._sink = None if self._decoder is not None else sink
+                try:
+                    await self._wait()
+                finally:
+                    self._sink = None
 
     def on_head(self, head: UpstreamHead) -> None:
         coding = head.headers.get("content-encoding")
@@ -118,6 +124,10 @@ class Reply:
         self._wake()
 
     def on_read(self, data: bytes) -> None:
+        sink = self._sink
+        if sink is not None and sink(data):
+            return
+        self._sink = None  # what comes next is for the reader, who is on the way
         self._reads.append(data)
         self.held += len(data)
         if self._waiter is not None:

@@ -31,7 +31,7 @@ from tproxy import __version__
 from tproxy.core import failures
 from tproxy.core.failures import Failure
 from tproxy.core.model import Patience, Tls, Upstream
-from tproxy.core.upstream import Broken, UpstreamHead, UpstreamRequest
+from tproxy.core.upstream import Broken, Sink, UpstreamHead, UpstreamRequest
 
 _ENDLESS = 1 << 40  # bytes; the relay bounds what it holds, a stream may go on
 
@@ -126,7 +126,7 @@ class _Exchange:
         if head is None:
             raise Broken(self._row(), repr(self._error))
 
-    async def read(self) -> bytes:
+    async def read(self, sink: Sink | None = None) -> bytes:
         async with self._within(self._patience.silence, failures.SILENCE):
             data = await self.reads.get()
         if data is None and self._error is not None:

@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 
 from tproxy.core import openai
 from tproxy.core.budget import Unit
-from tproxy.core.errors import Draining
+from tproxy.core.errors import Draining, Overloaded
 from tproxy.core.model import Client
 from tproxy.core.request import Request
 from tproxy.relay.answer import Answer
@@ -39,6 +39,8 @@ class AnsweringHandler(BaseHandler):
     async def post(self) -> None:
         if self.client is None:
             return
+        if len(self.context.active) >= self.snapshot.max_in_flight:
+            raise Overloaded
         self.context.active.add(self)
         try:
             await self._serve(self.client)
@@ -82,8 +84,7 @@ class AnsweringHandler(BaseHandler):
         try:
             self._begin(answer)
             if begun.body is not None:
-                async for data in begun.body:
-                    await self.send(data)  # the client's pace is the provider's pace
+                await begun.body.pour(self.send)
         finally:
             await answer.end()
         await self.finish(begun.whole)

@@ -27,6 +27,7 @@ class Snapshot:
     created: int  # when it came into force, seconds since the epoch
     cors_origins: tuple[str, ...]
     max_request_bytes: int
+    max_in_flight: int
 
     def client(self, token: str) -> Client | None:
         """Whose token this is. Takes the same time whoever's it is, or nobody's."""

@@ -16,7 +16,7 @@ class _Listing(BaseHandler):
 
     async def entries(self, client: Client) -> list[Mapping[str, object]]:
         catalog = self.snapshot.catalog
-        free = await self._free(catalog.models)
+        free = await self._free(catalog.models, client)
         entries = [
             self._entry(name, [model], model.provider, free)
             for model in catalog.models
@@ -31,14 +31,15 @@ class _Listing(BaseHandler):
                 entries.append(self._entry(category, callable_, "tproxy", free))
         return entries
 
-    async def _free(self, models: Sequence[Model]) -> frozenset[str]:
+    async def _free(self, models: Sequence[Model], client: Client) -> frozenset[str]:
         """Names of those that could take a request now."""
-        waits = await self.context.quotas.waits([m.budgets for m in models])
-        rests = await self.context.breakers.resting([m.name for m in models])
+        budgets = [model.budgets for model in models]
+        waits = await self.context.quotas.waits(budgets, client.least)
+        states = await self.context.breakers.states([m.name for m in models])
         return frozenset(
             model.name
-            for model, wait, rest in zip(models, waits, rests, strict=True)
-            if model.obstacle is None and wait <= 0 and rest <= 0
+            for model, wait, state in zip(models, waits, states, strict=True)
+            if model.obstacle is None and wait <= 0 and state.resting_for <= 0
         )
 
     def _entry(

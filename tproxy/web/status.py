@@ -10,17 +10,20 @@ from collections.abc import Hashable, Sequence
 import attrs
 
 from tproxy import __version__
-from tproxy.core.budget import Budget, Unit
-from tproxy.core.leases import BudgetState, LimitState
+from tproxy.core.budget import ONE, Budget, Unit
+from tproxy.core.leases import BudgetState, LimitState, ShareState
 from tproxy.core.model import Client, Model
 from tproxy.core.selection import Why
 from tproxy.core.status import (
     BreakerStatus,
     BudgetStatus,
     ClientStatus,
+    HedgingStatus,
     LimitStatus,
     ModelStatus,
     QueueStatus,
+    SharesStatus,
+    ShareStatus,
     Status,
 )
 from tproxy.relay.cost import concurrency
@@ -59,7 +62,9 @@ class StatusHandler(BaseHandler):
         # First, since it also brings what the waits below go by.
         states = await context.quotas.snapshot(tuple(dict.fromkeys(budgets)))
         names = [model.name for model in models]
-        waits = await context.quotas.waits(list(taken.values()))
+        client = None if self._is_operator else self.client
+        least = ONE if client is None else client.least
+        waits = await context.quotas.waits(list(taken.values()), least)
         breakers = await context.breakers.states(names)
         return Status(
             version=__version__,
@@ -87,6 +92,7 @@ class StatusHandler(BaseHandler):
                 for client in clients
             ),
             queues=self._queues(),
+            hedging=self._hedging(),
         )
 
     def _shown(self) -> tuple[Sequence[Model], Sequence[Client]]:
@@ -100,6 +106,22 @@ class StatusHandler(BaseHandler):
             return ()
         lengths = self.snapshot.relay.admission.queues.lengths()
         return tuple(QueueStatus(_line(what), n) for what, n in lengths.items())
+
+    def _hedging(self) -> tuple[HedgingStatus, ...]:
+        if not self._is_operator:
+            return ()
+        relay = self.snapshot.relay
+        return tuple(
+            HedgingStatus(
+                category,
+                hedging.allowance.requests,
+                hedging.allowance.hedged,
+                hedging.won,
+                hedging.allowance.left,
+            )
+            for category in sorted(relay.routing.hedge)
+            for hedging in (relay.ports.hedging[category],)
+        )
 
 
 def _words(model: Model) -> tuple[str, ...]:
@@ -158,6 +180,10 @@ def _limit(state: LimitState) -> LimitStatus:
     def figure(counted: int) -> float:
         return counted / 1e9 if in_dollars else counted
 
+    def share(state: ShareState) -> ShareStatus:
+        return ShareStatus(figure(state.part), figure(state.used), figure(state.asked))
+
+    shares = state.shares
     return LimitStatus(
         unit="usd" if in_dollars else limit.unit.value,
         window=limit.window.label,
@@ -169,6 +195,9 @@ def _limit(state: LimitState) -> LimitStatus:
         source=state.source.value,
         age=_rounded(state.age),
         drift=figure(state.drift),
+        shares=None
+        if shares is None
+        else SharesStatus(share(shares.high), share(shares.rest)),
     )
 
 

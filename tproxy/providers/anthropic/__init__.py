@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tproxy.core.model import Prefill
 from tproxy.core.upstream import Dialect
 from tproxy.providers.anthropic.chat import Chat
 
-DIALECT: Final = Dialect(chat=Chat())
+DIALECT: Final = Dialect(chat=Chat(), prefills=frozenset({Prefill.MESSAGE}))

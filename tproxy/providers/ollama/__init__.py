@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from tproxy.core.model import Prefill
 from tproxy.core.upstream import Dialect
 from tproxy.providers.ollama.chat import Chat
 from tproxy.providers.ollama.embeddings import Embeddings
 
-DIALECT: Final = Dialect(chat=Chat(), embeddings=Embeddings(), takes_links=False)
+# A last message of the assistant's is gone on with: ollama/ollama#6778.
+DIALECT: Final = Dialect(
+    chat=Chat(),
+    embeddings=Embeddings(),
+    takes_links=False,
+    prefills=frozenset({Prefill.MESSAGE}),
+)

@@ -1,73 +1,31 @@
 """A provider on a loopback socket that answers by script, fault by fault.
 
-A script is a sequence of steps. Bytes are sent as they are, an event is waited for, and
-an `End` is the last. A script without one leaves the connection open for the next
-request.
+Bytes are sent as they are, an event is waited for, and an `End` is the last step. A
+script without one leaves the connection open for the next request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 import socket
 import ssl
 import struct
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
-    Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from http import HTTPStatus
-from typing import cast
+from typing import TypeVar, cast
 
 import attrs
 
+from tests.faults.script import Drip, End, Script, Step, chunk
 
-class End(enum.Enum):
-    CLOSE = "close"
-    RESET = "reset"
-    HOLD = "hold"  # nothing more comes, until the other side leaves
-
-
-Step = bytes | asyncio.Event | End
-Script = Sequence[Step]
-Headers = Mapping[str, str]
-
-SSE = {"Content-Type": "text/event-stream"}
-JSON = {"Content-Type": "application/json"}
-
-
-def head(status: int = 200, headers: Headers = JSON) -> bytes:
-    phrases = {known.value: known.phrase for known in HTTPStatus}
-    lines = [f"HTTP/1.1 {status} {phrases.get(status, 'Whatever')}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-
-def whole(body: bytes, status: int = 200, headers: Headers = JSON) -> Script:
-    """A reply with its length."""
-    return [head(status, {**headers, "Content-Length": str(len(body))}), body]
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def chunked(pieces: Iterable[Step], headers: Headers = SSE) -> Script:
-    """A reply in chunks. It breaks off where the last piece is an `End`."""
-    steps: list[Step] = [head(200, {**headers, "Transfer-Encoding": "chunked"})]
-    steps += [chunk(piece) if isinstance(piece, bytes) else piece for piece in pieces]
-    return steps if isinstance(steps[-1], End) else [*steps, b"0\r\n\r\n"]
-
-
-def unframed(pieces: Iterable[Step], headers: Headers = SSE) -> Script:
-    """A reply that lasts until the connection ends."""
-    steps: list[Step] = [head(200, {**headers, "Connection": "close"}), *pieces]
-    return steps if isinstance(steps[-1], End) else [*steps, End.CLOSE]
+T = TypeVar("T")
 
 
 @attrs.frozen(eq=False)
@@ -108,8 +66,14 @@ class ScriptedUpstream:
         await self._met.wait()
 
     async def first_asked(self) -> Asked:
-        await self._heard.wait()
+        await self.asked_by(1)
         return self.asked[0]
+
+    async def asked_by(self, many: int) -> None:
+        """Wait for so many requests."""
+        while len(self.asked) < many:
+            self._heard.clear()
+            await self._heard.wait()
 
     async def left_alone(self) -> None:
         """Wait until nobody is connected."""
@@ -198,7 +162,16 @@ class _Connection(asyncio.Protocol):
                 self._sent += len(step)
                 await self._flowing.wait()
             case asyncio.Event():
-                await self._first(step)
+                await self._unless_gone(step.wait())
+            case Drip(data, seconds):
+                for byte in data:
+                    await self._unless_gone(asyncio.sleep(seconds))
+                    if self._gone.is_set():
+                        break
+                    self._transport.write(bytes([byte]))
+            case asyncio.Queue():
+                while piece := await self._unless_gone(step.get()):
+                    self._transport.write(chunk(piece))
             case End.HOLD:
                 await self._gone.wait()
             case End.CLOSE:
@@ -209,14 +182,15 @@ class _Connection(asyncio.Protocol):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 self._transport.abort()
 
-    async def _first(self, event: asyncio.Event) -> None:
-        """Wait for the event, unless the other side leaves before it."""
-        waits = [asyncio.ensure_future(e.wait()) for e in (event, self._gone)]
+    async def _unless_gone(self, awaited: Awaitable[T]) -> T | None:
+        """What is waited for; None once the other side has left."""
+        wanted, gone = map(asyncio.ensure_future, (awaited, self._gone.wait()))
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((wanted, gone), return_when=asyncio.FIRST_COMPLETED)
+            return wanted.result() if wanted.done() else None
         finally:
-            for wait in waits:
-                wait.cancel()
+            wanted.cancel()
+            gone.cancel()
 
     async def _request(self) -> Asked | None:
         end = await self._until(lambda: self._got.find(b"\r\n\r\n") + 1)

@@ -1,0 +1,150 @@
+"""An answer of plain text that breaks off goes on with another model, if one can."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import attrs
+
+from tproxy.core import tokens
+from tproxy.core.chat import ChatRequest
+from tproxy.core.continuation import Before, Continuation, may_be_resumed
+from tproxy.core.delivered import Delivered
+from tproxy.core.errors import ProxyError
+from tproxy.core.state import Clock
+from tproxy.core.upstream import Usage
+from tproxy.relay.answer import Answer, Out
+from tproxy.relay.search import Search
+from tproxy.relay.speech import Speech
+
+MOST = 2  # times that one answer is resumed
+
+Find = Callable[[Search], Awaitable[Answer]]
+
+
+def resumable(answer: Answer, search: Search, find: Find, clock: Clock) -> Answer:
+    """`answer`, with a body that goes on where it breaks; as it is if it may not.
+
+    `find` begins the answer that is searched for. All searches together may take what
+    this one has left of its time, which stands still while somebody speaks.
+    """
+    chat, speech = search.request, answer.begun.body
+    if not isinstance(chat, ChatRequest) or isinstance(chat, Continuation):
+        return answer
+    if not isinstance(speech, Speech) or not may_be_resumed(chat, answer.model):
+        return answer
+    left = search.deadline - clock.steady()
+    resuming = Resuming(search, chat, find, clock, left, answer, speech)
+    begun = attrs.evolve(answer.begun, body=resuming)
+    return attrs.evolve(answer, begun=begun, asking=resuming)
+
+
+@attrs.define(eq=False)
+class Resuming:
+    """The events of one answer, whoever gives them; `end` lets go of who spoke last.
+
+    What the first model says goes through as it is. The answer stays its own, to the
+    client and in the log, which names the others in its reason and its attempts.
+    """
+
+    _search: Search
+    _chat: ChatRequest
+    _find: Find
+    _clock: Clock
+    _left: float  # seconds for all searches to come
+    _answer: Answer
+    _speech: Speech
+    _delivered: Delivered = attrs.field(factory=Delivered, init=False)
+    _before: Before = attrs.field(factory=Before, init=False)  # the part at hand
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        gap = b""
+        while True:
+            speech = self._speech
+            data = await anext(speech)
+            if speech.broken is None:
+                self._delivered.take(data)
+                return gap + data
+            gap = speech.gap
+            if not (speech.broken.failure.onward and await self._go_on()):
+                return data  # the error event
+
+    async def pour(self, out: Out) -> None:
+        async for data in self:
+            await out(data)
+
+    async def end(self) -> None:
+        await self._answer.end()
+        trail, self._before, before = self._search.trail, Before(), self._before
+        if trail.usage is not None:
+            trail.usage = before.spent.and_also(trail.usage)
+
+    async def _go_on(self) -> bool:
+        """Find a model that does; False where none can."""
+        trail = self._search.trail
+        chat = self._rest()
+        if chat is None or len(chat.before.resumed) == MOST:
+            return False
+        model, reason = trail.model, trail.reason
+        broken, usage = trail.broken, trail.usage
+        await self._answer.end()
+        trail.broken = trail.usage = None
+        try:
+            answer = await self._found(chat)
+        except ProxyError:
+            trail.broken, trail.usage = broken, usage
+            return False
+        name = answer.model.name
+        trail.model, trail.reason = model, f"{reason}; resumed by {name}"
+        self._before = chat.before.resumed_by(name)
+        self._answer, self._speech = answer, _speech(answer)
+        return True
+
+    def _rest(self) -> Continuation | None:
+        """The request for what is missing; None where nobody could answer it."""
+        text, usage = self._delivered.text, self._search.trail.usage
+        if text is None:
+            return None
+        before = self._before
+        if usage is None:  # it broke before it was told
+            said = text[len(before.text) :]
+            size = self._chat.text_bytes + len(before.text.encode())
+            prompt = tokens.estimate(size, self._chat.media)
+            usage = Usage(prompt, tokens.estimate(len(said.encode())))
+            before = attrs.evolve(before, estimated=True)
+        before = attrs.evolve(
+            before,
+            text=text,
+            head=self._delivered.head,
+            spent=before.spent.and_also(usage),
+        )
+        return Continuation.of(self._chat, before)
+
+    async def _found(self, chat: Continuation) -> Answer:
+        search, began = self._search, self._clock.steady()
+        linking = search.linking
+        try:
+            return await self._find(
+                Search(
+                    chat,
+                    search.client,
+                    search.trail,
+                    search.asked,
+                    began + self._left,
+                    repeats=search.repeats,
+                    linking=linking and attrs.evolve(linking, chat=chat),
+                )
+            )
+        finally:
+            self._left -= self._clock.steady() - began
+
+
+def _speech(answer: Answer) -> Speech:
+    speech = answer.begun.body
+    if not isinstance(speech, Speech):
+        raise TypeError("an answer to a stream that is none")
+    return speech

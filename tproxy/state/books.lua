@@ -1,0 +1,179 @@
+-- Quotas in Redis or Valkey: the books of the budgets that are asked about, read and
+-- written. The rules are those of ledger.py.
+
+local MOST_SWEPT = 100
+local LEASE = string.byte('L')
+
+local Book = {touched = -1, kept = -1, held = 0, sweep_at = INF, taken = false}
+Book.__index = Book
+
+local function read_state(hash, keep, packed)
+  local book = setmetatable({hash = hash, keep = keep, counters = {}, demands = {}}, Book)
+  local position
+  if packed then
+    book.touched, book.kept, book.held, book.sweep_at, position =
+      struct.unpack('<dddd', packed)
+  end
+  book.rest = read_rest(packed, position)
+  return book
+end
+
+-- What is said of each budget, with its book; two of one name have one book.
+local books, by_hash = {}, {}
+
+local function read_limit(book, key, share, values, at, usable, amount, kind, seconds, ...)
+  local limit = {key = key, usable = usable, amount = amount}
+  limit.counter = book:counter(key, kind, seconds, values[at])
+  local fresh = limit.counter:refresh(...)
+  if share then
+    limit.share, limit.seconds, limit.classes = share, seconds, {}
+    for i, class in ipairs(CLASSES) do
+      local own = book:counter(key .. class, kind, seconds, values[at + i])
+      limit.classes[class], fresh = own, own:refresh(...) and fresh
+    end
+    limit.demands = book.demands[key] or read_demands(values[at + 3])
+    book.demands[key] = limit.demands
+  end
+  return limit, fresh
+end
+
+-- False: the windows that came with the question are not those of now.
+local function read_book(index)
+  local hash, said = KEYS[index + 2], ARGV[index + 1]
+  local keep, most, share, first = struct.unpack('<ddd', said)
+  share = share >= 0 and share
+  local fields, position, key = {'B'}, first, nil
+  while position <= #said do
+    key, position = struct.unpack('<s', said, position)
+    position, fields[#fields + 1] = position + LIMIT, key
+    if share then
+      for _, class in ipairs(CLASSES) do
+        fields[#fields + 1] = key .. class
+      end
+      fields[#fields + 1] = 'D' .. key
+    end
+  end
+  local values = redis.call('HMGET', hash, unpack(fields))
+  local book = by_hash[hash] or read_state(hash, keep, values[1])
+  local limits, at, all_fresh = {}, 2, true
+  by_hash[hash], position = book, first
+  while position <= #said do
+    local usable, amount, kind, seconds, start, turn, last
+    key, usable, amount, kind, seconds, start, turn, last, position =
+      struct.unpack('<sddddddd', said, position)
+    local limit, fresh = read_limit(book, key, share, values, at, usable, amount, kind,
+      seconds, start, turn, last)
+    limits[#limits + 1], all_fresh = limit, fresh and all_fresh
+    at = at + (share and 4 or 1)
+  end
+  books[index] = {book = book, most = most >= 0 and most, limits = limits}
+  return all_fresh
+end
+
+-- The counter of that name, of a window as described; or else of one that only others
+-- declare.
+function Book:counter(key, kind, seconds, packed)
+  local counter = self.counters[key]
+  if counter then
+    return counter
+  elseif not kind then
+    kind, seconds = string.match(key, '^([%a_]+)/([^/]+)/')
+    kind = kind == 'rolling' and ROLLING or kind == 'first_use' and FIRST_USE or FIXED
+    packed = redis.call('HGET', self.hash, key)
+    counter = read_counter(self.hash, key, kind, tonumber(seconds), packed)
+    counter:refresh()
+  else
+    counter = read_counter(self.hash, key, kind, seconds, packed)
+  end
+  if now < self.touched and counter.kind == ROLLING then
+    counter:not_later_than_now()
+  end
+  self.counters[key] = counter
+  return counter
+end
+
+function Book:lease(lease)
+  local packed = redis.call('HGET', self.hash, 'L' .. lease)
+  return packed and cmsgpack.unpack(packed)
+end
+
+-- Where a lease is counted, by key what it has reserved: for all, and for its class.
+function Book:counted(held)
+  local counted = {}
+  for key, reserved in pairs(held.sizes) do
+    counted[#counted + 1] = {key, self:counter(key), reserved}
+    if held.class then
+      counted[#counted + 1] = {key, self:counter(key .. held.class), reserved}
+    end
+  end
+  return ipairs(counted)
+end
+
+function Book:place(held, at)
+  held.at = at
+  for _, each in self:counted(held) do
+    local counter, reserved = each[2], each[3]
+    counter.flight = counter.flight - reserved
+    counter:place(at, reserved)
+  end
+end
+
+function Book:drop(lease, held, served)
+  redis.call('HDEL', self.hash, 'L' .. lease)
+  self.held = self.held - 1
+  end_probe(self.rest, lease, held.since, served)
+end
+
+-- End leases that have expired, one after another: what they took is used, since their
+-- last. Too many for once are left to the next call.
+function Book:sweep()
+  if now < self.sweep_at then
+    return
+  end
+  local all, leases = redis.call('HGETALL', self.hash), {}
+  for i = 1, #all, 2 do
+    if string.byte(all[i]) == LEASE then
+      local held = cmsgpack.unpack(all[i + 1])
+      leases[#leases + 1] = {string.sub(all[i], 2), held}
+    end
+  end
+  table.sort(leases, function(one, other) return one[2].expires < other[2].expires end)
+  self.sweep_at = INF
+  for i, each in ipairs(leases) do
+    local lease, held = each[1], each[2]
+    if held.expires > now or i > MOST_SWEPT then
+      self.sweep_at = held.expires
+      break
+    end
+    if not held.at then
+      self:place(held, held.expires)
+    end
+    self:drop(lease, held, false)
+  end
+end
+
+function Book:save()
+  local keeps = now - self.kept > KEEP_EVERY
+  if keeps then
+    self.kept = now
+  end
+  local fields, last = {self.hash, 'B', struct.pack('<dddd', self.touched, self.kept,
+    self.held, self.sweep_at) .. packed_rest(self.rest)}, 3
+  for key, counter in pairs(self.counters) do
+    fields[last + 1], fields[last + 2], last = key, counter:packed(), last + 2
+    if counter.logged then
+      fields[last + 1], fields[last + 2], last = 'G' .. key, counter.log, last + 2
+    end
+  end
+  for key, demands in pairs(self.demands) do
+    fields[last + 1], fields[last + 2], last = 'D' .. key, packed_demands(demands),
+      last + 2
+  end
+  if self.taken then
+    fields[last + 1], fields[last + 2] = 'L' .. ask.lease, self.taken
+  end
+  redis.call('HSET', unpack(fields))
+  if keeps then
+    redis.call('EXPIRE', self.hash, self.keep)
+  end
+end

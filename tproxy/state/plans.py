@@ -1,0 +1,145 @@
+"""What a request has to look at, gathered once; and what it has taken, while it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from tproxy.core.budget import Budget, Limit
+from tproxy.state.books import INDEX, Book, Sizes
+from tproxy.state.counting import Counter
+from tproxy.state.moments import Moment
+from tproxy.state.shares import Demand, bound, part_of
+
+Books = tuple[tuple[Book, Budget], ...]
+
+
+@attrs.frozen(eq=False)
+class Line:
+    """One limit and its counter."""
+
+    counter: Counter
+    index: int  # of the unit
+    usable: int
+    limit: Limit
+    budget: Budget
+
+    def resets_in(self, now: Moment) -> float:
+        return self.counter.resets_in(now)
+
+
+@attrs.frozen(eq=False)
+class Stake(Line):
+    """One limit as one class has it: `counter` is its own, and `whole` that of all."""
+
+    whole: Counter
+    own: int  # this class's part
+    share: float  # of those of high priority
+    high: bool
+    demand: Demand
+    others: Demand
+
+    def over(self, amount: int, now: Moment) -> bool:
+        """Whether so much more is too much, for as long as others ask."""
+        taken = self.counter.taken(now) + amount
+        if taken <= self.own and not self.whole.extra:  # whatever the others ask
+            return False
+        return taken > self._most(amount, self.others.lately(now.steady), now)
+
+    def wait(self, amount: int, now: Moment) -> float:
+        """Seconds until that is over, if others ask no more; after `over`."""
+        return min(
+            max(after, self.counter.wait(amount, self._most(amount, asked, now), now))
+            for asked, after in self.others.to_come(now.steady)
+        )
+
+    def left(self, now: Moment) -> int:
+        asked, taken = self.others.lately(now.steady), self.counter.taken(now)
+        if asked or self.whole.extra:
+            return self._most(0, asked, now) - taken
+        return self.usable - taken
+
+    def resets_in(self, now: Moment) -> float:
+        return self.whole.resets_in(now)
+
+    def _most(self, amount: int, asked: int, now: Moment) -> int:
+        usable = max(self.usable - self.whole.more(now.steady), 0)
+        return bound(usable, self.share, asked, amount, high=self.high)
+
+
+@attrs.frozen(eq=False)
+class Plan:
+    """What a request against certain budgets has to look at.
+
+    `stakes` are those of its class in what is shared; for requests of high priority
+    there is another plan, `first`, where anything is.
+    """
+
+    budgets: tuple[Budget, ...]
+    lines: tuple[Line, ...]
+    books: Books
+    narrow: tuple[tuple[Book, Budget, int], ...]  # those of bounded concurrency
+    counted: tuple[Line, ...]  # all that a lease adds to: lines and stakes
+    stakes: tuple[Stake, ...] = ()
+    first: Plan | None = None
+
+    @classmethod
+    def of(cls, budgets: tuple[Budget, ...], books: Books) -> Plan:
+        """For requests of any priority but high."""
+        lines = tuple(
+            Line(book.counter(limit), INDEX[limit.unit], limit.usable, limit, budget)
+            for book, budget in books
+            for limit in budget.limits
+        )
+        narrow = tuple(
+            (book, budget, budget.max_concurrent)
+            for book, budget in books
+            if budget.max_concurrent is not None
+        )
+        if all(budget.share is None for budget in budgets):
+            return cls(budgets, lines, books, narrow, lines)
+        rest, high = tuple(_stakes(books, high=False)), tuple(_stakes(books, high=True))
+        first = cls(budgets, lines, books, narrow, (*lines, *high), high)
+        return cls(budgets, lines, books, narrow, (*lines, *rest), rest, first)
+
+    @property
+    def high(self) -> bool:
+        """Whether it is that other plan."""
+        return bool(self.stakes) and self.stakes[0].high
+
+    @property
+    def unlimited(self) -> bool:
+        return not self.lines and not self.narrow
+
+
+@attrs.define(eq=False)
+class Held:
+    """A lease in the books; `at` is when the provider was known to have the request."""
+
+    plan: Plan
+    sizes: Sizes
+    since: float
+    expires: float
+    at: float | None = None
+
+
+def _stakes(books: Books, *, high: bool) -> Iterator[Stake]:
+    for book, budget in books:
+        if budget.share is None:
+            continue
+        for limit in budget.limits:
+            split, part = book.split(limit), part_of(limit.usable, budget.share)
+            yield Stake(
+                split.counters[high],
+                INDEX[limit.unit],
+                limit.usable,
+                limit,
+                budget,
+                book.counter(limit),
+                part if high else limit.usable - part,
+                budget.share,
+                high,
+                split.demands[high],
+                split.demands[not high],
+            )
