@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 import secrets
@@ -178,9 +179,7 @@ class Proxy:
         """
         self._context.draining = True
         if self._server is not None:
-            self._server.retire()
-        if await self._idle_within(self.settings.server.drain_seconds):
-            return
+            await self._server.drain(self.settings.server.drain_seconds)
         for request in tuple(self._context.active):
             request.cut()
         await self._idle_within(_LEFTOVER_SECONDS)
@@ -202,16 +201,12 @@ class Proxy:
             await asyncio.wait((self._beating,))
         await self._store.close()
 
-    async def _idle_within(self, seconds: float) -> bool:
-        self._idle.clear()
-        if not self._context.active:
-            return True
-        try:
+    async def _idle_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
+                while self._context.active:
+                    self._idle.clear()
+                    await self._idle.wait()
 
     def _with_echo(self) -> None:
         """Start the built-in provider if a model needs it."""

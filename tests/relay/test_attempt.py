@@ -157,3 +157,34 @@ def test_what_fails_to_close_is_settled_all_the_same() -> None:
     in_no_time(test())
     assert bench.quotas.settled == ["quota of a"]
     assert bench.breakers.told == [("a", "asked"), ("a", "excused")]
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_was_never_sent_is_not_counted_whoever_left(sent: bool) -> None:
+    bench = Bench()
+
+    class Opening:
+        """An exchange that waits for its connection, or for its answer."""
+
+        def __init__(self) -> None:
+            self.sent = sent
+
+        async def __aenter__(self) -> UpstreamReply:
+            await asyncio.sleep(60)
+            raise AssertionError("nobody waits so long")
+
+        async def __aexit__(self, *_: object) -> None:
+            raise AssertionError("it was never entered")
+
+    async def test() -> None:
+        asking = await bench.asking()
+        await asking.begin()
+        asking.sent = True
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await asking.opened(Opening())
+        await asking.end()
+
+    in_no_time(test())
+    assert len(bench.quotas.settled) == sent
+    assert len(bench.quotas.released) == (not sent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -86,6 +87,33 @@ def test_cancelling_after_any_number_of_turns(loop: str, turns: int) -> None:
             transport.close()
 
     run(loop, main())
+
+
+def test_an_exchange_knows_whether_its_request_may_have_left(loop: str) -> None:
+    async def main() -> None:
+        async with provider(_asked) as there:
+            reach = Reach(Limits(max_conns_per_host=1))
+            transport = PooledTransport(reach=lambda _: reach)
+            first, second = (
+                transport.open(ask(there.url), UPSTREAM, PATIENT) for _ in range(2)
+            )
+            tasks = [asyncio.create_task(_entered(each)) for each in (first, second)]
+            await there.visit(1)
+            while not first.sent:
+                await asyncio.sleep(0)
+            assert not second.sent
+            for task in reversed(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert (first.sent, second.sent) == (True, False)
+            transport.close()
+
+    run(loop, main())
+
+
+async def _entered(exchange: AbstractAsyncContextManager[object]) -> None:
+    async with exchange:
+        raise AssertionError("nobody answers")
 
 
 def test_timers_do_not_outlive_their_connections() -> None:

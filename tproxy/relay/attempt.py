@@ -90,7 +90,12 @@ class Asking:
         self, exchange: AbstractAsyncContextManager[UpstreamReply]
     ) -> UpstreamReply:
         """Open an exchange, which is closed when this ends."""
-        reply = await exchange.__aenter__()
+        try:
+            reply = await exchange.__aenter__()
+        except BaseException:
+            # Not every transport knows; then we have to think that it was.
+            self.sent = getattr(exchange, "sent", True)
+            raise
         self._exchange = exchange
         self._ports.quotas.reached(self._lease)
         self.hear(reply.head)

@@ -129,10 +129,13 @@ class Connection(asyncio.Protocol):
             self._shared.loop.call_soon(delivery.abandon)
         if self._outflow.closed:
             return
-        if not (exchange.keep_alive and self.lasting):
+        if not exchange.keep_alive or self._last or delivery.body is not None:
             self._end(linger=kept or delivery.body is not None)
             return
-        self._deadline.set(self._shared.limits.idle_seconds)
+        limits, draining = self._shared.limits, self._shared.draining
+        self._deadline.set(
+            limits.last_call_seconds if draining else limits.idle_seconds
+        )
         if kept:
             self._shared.loop.call_soon(self._read_next)
         else:
@@ -149,13 +152,9 @@ class Connection(asyncio.Protocol):
             if delivery is None:
                 self._end(linger=bool(self._reader.kept))
 
-    @property
-    def idle(self) -> bool:
-        return (
-            self._exchange is None
-            and not self._reader.kept
-            and not self._outflow.closed
-        )
+    def last_call(self) -> None:
+        if self._idle:
+            self._deadline.set(self._shared.limits.last_call_seconds)
 
     def close(self) -> None:
         self._deadline.clear()
@@ -164,6 +163,12 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         self._outflow.cut()
         self._leave()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing of a request has been received that is not answered."""
+        free = self._exchange is None and not self._reader.kept
+        return free and not self._outflow.closed
 
     def _read_next(self) -> None:
         """Read the request that came before the last one had been answered."""
@@ -244,7 +249,7 @@ class Connection(asyncio.Protocol):
         delivery = self._delivery
         if self._outflow.closed:
             self._farewell.expired()
-        elif self.idle:
+        elif self._idle:
             self.close()
         elif delivery and (self._inflow.held or delivery.held):
             # By us: none of this time is the client's.

@@ -19,6 +19,8 @@ class Limits:
         10.0  # from the first byte of a request to the end of its head
     )
     idle_seconds: float = 75.0  # between requests
+    # While draining, for a request that was on its way when we could still be asked.
+    last_call_seconds: float = 1.0
     body_grace_seconds: float = 30.0
     body_bytes_per_second: int = 1_024  # on average, once the grace is over
     stalled_seconds: float = 60.0  # for a client to read what holds back our writing

@@ -73,18 +73,14 @@ class Server:
     def retire(self) -> None:
         """Listen no longer; every response that has not begun says so to its client.
 
-        Connections that wait for a request stay: a request on its way to one of them
-        would be lost.
+        Connections that wait for a request do so for a moment still: one that is on
+        its way would be lost.
         """
         self.stop()
         if self._shared is not None:
             self._shared.draining = True
-
-    def close_idle(self) -> None:
-        """Close the connections that wait for a request."""
         for connection in self._open():
-            if connection.idle:
-                connection.close()
+            connection.last_call()
 
     async def drain(self, seconds: float | None = None) -> bool:
         """Take no new connection, answer what has been asked, and close.
@@ -93,7 +89,6 @@ class Server:
         connections were gone within `seconds`; None waits for as long as it takes.
         """
         self.retire()
-        self.close_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.empty()

@@ -22,12 +22,9 @@ Refused: TypeAlias = Callable[[ProxyError, RequestStartLine | None, float], str]
 class Open(Protocol):
     """A connection, as its server sees it."""
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing of a request has been received that is not answered."""
+    def last_call(self) -> None:
+        """Close soon, if no request comes before."""
         ...
-
-    def close(self) -> None: ...
 
     def abort(self) -> None: ...
 

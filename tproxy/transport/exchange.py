@@ -77,6 +77,7 @@ class Exchange(asyncio.Future[HTTPResponse]):
             self._forget_timer()
         self._connection = connection
         self.reply.flow = connection
+        self.reply.sent = True
         connection.send(self)
 
     def start_over(self) -> None:

@@ -27,7 +27,8 @@ class Reply:
 
     Entering sends the request and waits for the head; leaving hangs up unless the reply
     is whole. `on_head`, `on_read` and `on_end` are for whoever brings the reply; `held`
-    says how many bytes the reader has not taken, `over` that no more are wanted.
+    says how many bytes the reader has not taken, `over` that no more are wanted, `sent`
+    that the provider may have the request.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Reply:
         "flow",
         "held",
         "over",
+        "sent",
         "status",
     )
 
@@ -59,6 +61,7 @@ class Reply:
         self._waiter: asyncio.Future[None] | None = None
         self.flow: Flow | None = None
         self.held = 0
+        self.sent = False
         self.status = 0  # 0: there is no head yet
 
     async def __aenter__(self) -> Self:

@@ -26,6 +26,7 @@ _COUNTED = {Unit.REQUESTS: "Requests", Unit.TOKENS: "Tokens"}
 _PATIENCE = frozenset(
     {"X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout"}
 )
+_LARGE = 65_536  # bytes of a body that takes a moment to read
 _ON_THE_WAY = 1.0  # seconds between its clock and ours
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII).fullmatch
 
@@ -75,7 +76,13 @@ class AnsweringHandler(BaseHandler):
 
     async def _serve(self, client: Client) -> None:
         created = int(self.context.clock.wall())
-        request = self.read(self.body(), self.request_id, created)
+        body = self.body()
+        if len(body) > _LARGE:
+            async with self.context.large:  # others get their turn between
+                await asyncio.sleep(0)
+                request = self.read(body, self.request_id, created)
+        else:
+            request = self.read(body, self.request_id, created)
         self.streamed = request.stream
         answer = await self.snapshot.relay.answer(
             request, client, self.trail, patience(self.fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class Context:
     draining: bool = False
     ready: bool = False
     active: set[Cuttable] = attrs.field(factory=set)
+    large: asyncio.Lock = attrs.field(factory=asyncio.Lock)  # one large body at a time
     idle: Callable[[], None] = lambda: None  # called when the last active one ends
     started: float = attrs.field(init=False)  # a steady moment
 
