@@ -15,6 +15,8 @@ from tproxy.core.windows import Window
 class Unit(enum.Enum):
     """What is counted."""
 
+    __hash__ = object.__hash__  # each is one object, and Enum's own is a slow call
+
     REQUESTS = "requests"
     TOKENS = "tokens"
     SPEND = "spend"  # billionths of a US dollar
@@ -22,6 +24,8 @@ class Unit(enum.Enum):
 
 class Outcome(enum.Enum):
     """How a request ended that had reached its provider."""
+
+    __hash__ = object.__hash__  # as above
 
     ANSWER = "answers"  # 2xx
     ERROR = "errors"  # anything else that was worked on

@@ -97,7 +97,8 @@ def reason_for(
     hedged: str = "",
 ) -> str:
     """Why this model answers, in a line of visible ASCII."""
-    parts = [asked.how if model in asked.models else f"fallback after {asked.how}"]
+    fell_back = asked.fallbacks and model not in asked.models
+    parts = [f"fallback after {asked.how}" if fell_back else asked.how]
     if asked.how == "category":
         parts = [f"category {model.category}", f"priority {model.priority}"]
     if excluded:

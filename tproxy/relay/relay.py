@@ -111,8 +111,11 @@ class Relay:
             while line:
                 place = due, rank, candidate, repeat = heapq.heappop(line)
                 model = candidate.model
-                if not await self._wait(due, search.deadline):
+                now = self.ports.clock.steady()
+                if max(due, now) >= search.deadline:
                     break
+                if due > now:
+                    await self._until(due)
                 if line and model.name not in put_off and self.admission.is_busy(model):
                     put_off.add(model.name)  # others are free, perhaps
                     now = self.ports.clock.steady()
@@ -263,16 +266,10 @@ class Relay:
                 return await self._search(search)
         return await self._search(search)
 
-    async def _wait(self, due: float, deadline: float) -> bool:
-        """Wait until a candidate is due; False where that is too late."""
-        clock = self.ports.clock
-        now = clock.steady()
-        if max(due, now) >= deadline:
-            return False
-        while now < due:  # a timer may ring a little early
-            await self.sleep(due - now)
-            now = clock.steady()
-        return True
+    async def _until(self, due: float) -> None:
+        """Wait until a candidate is due."""
+        while (left := due - self.ports.clock.steady()) > 0:
+            await self.sleep(left)  # a timer may ring a little early
 
     async def _again(
         self, asking: Asking, failure: UpstreamFailed, repeat: int, repeats: Repeats

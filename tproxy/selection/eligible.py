@@ -27,6 +27,11 @@ def select(
     first is asked all the same: a guess beats a refusal.
     """
     candidates = list(candidates)
+    if len(candidates) == 1:  # nobody to compare it with: asked though it may rest
+        exclusion = _unfit(request, client, candidates[0], called)
+        if exclusion is None:
+            return Selection(tuple(candidates))
+        return Selection((), (exclusion,))
     apt = [c for c in candidates if c.model.kind is request.kind] or candidates
     fit: list[Candidate] = []
     excluded: list[Exclusion] = []
