@@ -34,10 +34,17 @@ class Outlook:
         Where nobody can, one whose quota is shared is asked all the same: so that it
         hears what for, and keeps that free if the client is to have it.
         """
-        chosen = await self._selection(search)
+        asked = search.asked
+        if len(asked.models) == 1 and not asked.fallbacks:
+            # There is nobody to prefer: what it lacks shows when it is asked.
+            only = [Candidate(asked.models[0])]
+            return self._select(search.request, search.client, only, _called(search))
+        chosen = await self._compared(search)
+        if chosen.ranked:
+            return chosen
         shared = [
             each
-            for each in (() if chosen.ranked else chosen.excluded)
+            for each in chosen.excluded
             if each.why is Why.QUOTA and _is_shared(each.model)
         ]
         if not shared:
@@ -46,14 +53,9 @@ class Outlook:
         others = tuple(each for each in chosen.excluded if each is not first)
         return Selection((Candidate(first.model),), others)
 
-    async def _selection(self, search: Search) -> Selection:
+    async def _compared(self, search: Search) -> Selection:
         request, client, asked = search.request, search.client, search.asked
-        called = request.model
-        if called is None:
-            called = DEFAULT_CATEGORY if asked.how == "category" else ""
-        if len(asked.models) == 1 and not asked.fallbacks:
-            # There is nobody to prefer: what it lacks shows when it is asked.
-            return self._select(request, client, [Candidate(asked.models[0])], called)
+        called = _called(search)
         seen = await self._seen(asked.models, client)
         first = self._select(request, client, seen, called)
         if not asked.fallbacks:
@@ -119,6 +121,14 @@ class Outlook:
             Candidate(model, wait, rest, self._turns.last(model.name))
             for model, wait, rest in zip(models, waits, rests, strict=True)
         ]
+
+
+def _called(search: Search) -> str:
+    """The name that the client used, or that stands in for one."""
+    called = search.request.model
+    if called is not None:
+        return called
+    return DEFAULT_CATEGORY if search.asked.how == "category" else ""
 
 
 def _is_shared(model: Model) -> bool:
