@@ -84,13 +84,15 @@ def in_one_process(limit: int, attempts: int) -> Finding:
     return exactly(f"{attempts} attempts in memory", [outcome], limit)
 
 
-def in_processes(backend: str, limit: int, attempts: int) -> Finding:
+def in_processes(
+    backend: str, limit: int, attempts: int, count: int = PROCESSES
+) -> Finding:
     """On Redis half of the processes are on a host with other clocks."""
     with tempfile.TemporaryDirectory() as place, store(backend, Path(place)) as where:
         key = "--path" if backend == SQLITE else "--url"
         said = ["--backend", backend, key, where, "--limit", str(limit)]
-        said += ["--attempts", str(attempts // PROCESSES)]
-        skews = [SKEW * (n % 2) * (backend == REDIS) for n in range(PROCESSES)]
+        said += ["--attempts", str(attempts // count)]
+        skews = [SKEW * (n % 2) * (backend == REDIS) for n in range(count)]
         asking = [
             subprocess.Popen(
                 processes.module("bench.attempts", *said, "--skew", str(skew)),
@@ -108,7 +110,7 @@ def in_processes(backend: str, limit: int, attempts: int) -> Finding:
             each.stdin.flush()
         told = [json.loads(each.communicate()[0]) for each in asking]
     outcomes = [Outcome(**each) for each in told]
-    what = f"{attempts} attempts in {PROCESSES} processes on {backend}"
+    what = f"{attempts} attempts in {count} processes on {backend}"
     return exactly(what, outcomes, limit)
 
 

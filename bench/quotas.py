@@ -63,9 +63,10 @@ class Measured:
         return " ".join(parts)
 
 
-def budgets(*units: Unit) -> tuple[Budget, ...]:
+def budgets(*units: Unit, share: float | None = None) -> tuple[Budget, ...]:
     limits = tuple(Limit(unit, PLENTY, window) for window in WINDOWS for unit in units)
-    return tuple(Budget(name, limits) for name in ("model", "account", "client"))
+    names = ("model", "account", "client")
+    return tuple(Budget(name, limits, share=share) for name in names)
 
 
 async def measured(
@@ -101,39 +102,48 @@ async def in_the_server(
     return statistics.median(means)
 
 
-async def in_redis(folder: Path, whose: tuple[Budget, ...], calls: int) -> str:
-    server, clock = Server(folder), RealClock()
-    server.start()
+async def in_redis(
+    server: Server, name: str, whose: tuple[Budget, ...], calls: int
+) -> str:
+    server.say("FLUSHALL")
+    clock = RealClock()
     script = Script.at(server.url, "bench", patience=5.0)
     quotas = RedisQuotas(Remote(script, clock), clock, Silent(), "bench")
     try:
         await quotas.start()
         taken = await measured(quotas, whose, calls)
         served = await in_the_server(server.url, quotas, whose, calls // 20)
-        return f"{taken.line('redis')}   {served:.1f} to reserve, in the server"
+        return f"{taken.line(name)}   {served:.1f} to reserve, in the server"
     finally:
         await quotas.close()
         await script.close()
-        server.kill()
 
 
 async def bench(calls: int) -> None:
     clock = RealClock()
-    nine = budgets(Unit.REQUESTS)
+    nine, shared = budgets(Unit.REQUESTS), budgets(Unit.REQUESTS, share=0.7)
     print(f"{'µs':<28} {'reserve':>9} {'p99':>9} {'settle':>9} {'p99':>9}")
     for name, whose in (
         ("memory, no budgets", ()),
         ("memory, no limits", (Budget("free"),)),
         ("memory, one limit", (Budget("one", nine[0].limits[:1]),)),
         ("memory", nine),
+        ("memory, shared", shared),
         ("memory, tokens as well", budgets(Unit.REQUESTS, Unit.TOKENS)),
     ):
         print((await measured(MemoryQuotas(clock), whose, calls)).line(name))
     with tempfile.TemporaryDirectory() as folder:
-        file = SqliteQuotas(Path(folder) / "state.db", clock, Silent())
-        print((await measured(file, nine, calls)).line("sqlite"))
-        file.close()
-        print(await in_redis(Path(folder), nine, calls // 4))
+        for name, whose in (("sqlite", nine), ("sqlite, shared", shared)):
+            file = SqliteQuotas(Path(folder) / f"{name}.db", clock, Silent())
+            print((await measured(file, whose, calls)).line(name))
+            file.close()
+        server = Server(Path(folder))
+        server.start()
+        try:
+            for name, whose in (("redis", nine), ("redis, shared", shared)):
+                print(await in_redis(server, name, whose, calls // 4))
+        finally:
+            server.kill()
 
 
 def main() -> None:

@@ -190,6 +190,8 @@ def test_nobody_there_is_said() -> None:
         "http://a/b c",
         "http://a/\r\nX: y",
         "http://user:secret@127.0.0.1",
+        "unix:",
+        "unix:/a\0b",
     ],
 )
 def test_what_is_no_url_is_said_and_not_repeated(url: str) -> None:

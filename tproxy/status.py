@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import socket
 from collections.abc import Iterator, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
@@ -38,8 +39,21 @@ class Unanswered(Exception):
         return self.why
 
 
+class _UnixConnection(HTTPConnection):
+    """HTTP over the Unix socket at `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
 def ask(url: str, token: Secret) -> str:
-    """The body of `GET /status` below `url`, which is JSON.
+    """The body of `GET /status` below `url`, or over `unix:PATH`, which is JSON.
 
     Asked directly: no proxy of the environment and no redirect is followed, so that
     the token goes nowhere else.
@@ -85,6 +99,11 @@ def ask(url: str, token: Secret) -> str:
 
 def _connection(url: str) -> tuple[HTTPConnection, str]:
     """Raises ValueError for what is no URL of a proxy."""
+    socket_path = url.removeprefix("unix:")
+    if socket_path != url:
+        if not socket_path or "\0" in socket_path:
+            raise ValueError
+        return _UnixConnection(socket_path), "/status"
     parts = urlsplit(url)
     kinds = {"http": HTTPConnection, "https": HTTPSConnection}
     path = f"{parts.path.rstrip('/')}/status"

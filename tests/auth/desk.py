@@ -11,7 +11,8 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.fakes import Act, FakeTransport, LoopClock, Script, in_no_time
+from tests.clocks import LoopClock, in_no_time
+from tests.fakes import Act, FakeTransport, Script
 from tests.values import model
 from tproxy.auth.oauth import OAuth
 from tproxy.core.errors import UpstreamFailed

@@ -20,7 +20,7 @@ def test_one_process_admits_exactly_the_limit_of_many_at_once() -> None:
 
 
 def test_processes_of_two_hosts_admit_exactly_the_limit_of_many_at_once() -> None:
-    finding = exactness.in_processes(REDIS, limit=200, attempts=1_000)
+    finding = exactness.in_processes(REDIS, limit=100, attempts=400, count=2)
 
     assert finding.good, finding.line()
 

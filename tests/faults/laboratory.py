@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import attrs
 
 from tests import dialect
+from tests.clocks import FakeClock
 from tests.dialect import completion
 from tests.e2e.stage import KEY, PATIENT, Stage
-from tests.fakes import FakeClock
 from tests.faults.consequences import Consequence
 from tests.faults.fault import NOWHERE, URL_CANARY
 from tests.faults.refusals import PROMPT

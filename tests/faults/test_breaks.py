@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from tests.clocks import FakeClock
 from tests.e2e.stage import at, events, said, staged
-from tests.fakes import FakeClock
 from tests.faults.breaks import BEGUN, BREAKS, BROKEN_CHUNKS, FRAMES
 from tests.faults.consequences import Consequence, Rests
 from tests.faults.laboratory import (

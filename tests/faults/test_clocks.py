@@ -8,9 +8,9 @@ import attrs
 import pytest
 
 from tests import dialect
+from tests.clocks import FakeClock
 from tests.dialect import error
 from tests.e2e.stage import at, said, staged
-from tests.fakes import FakeClock
 from tests.faults.laboratory import ASKING, discreet, good, wait
 from tests.faults.script import JSON, chunked, whole
 from tests.faults.upstream import scripted

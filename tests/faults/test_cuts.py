@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from tests.clocks import FakeClock
 from tests.dialect import DONE, error_event, event, stream
 from tests.e2e.stage import at, events, said, staged
-from tests.fakes import FakeClock
 from tests.faults.laboratory import discreet, good
 from tests.faults.script import (
     JSON,

@@ -9,8 +9,8 @@ from itertools import pairwise
 import attrs
 import pytest
 
+from tests.clocks import FakeClock
 from tests.e2e.stage import Stage, at, staged
-from tests.fakes import FakeClock
 from tests.faults.laboratory import discreet, good
 from tests.faults.script import End, Script, whole
 from tests.faults.upstream import Asked, ScriptedUpstream, listening, scripted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.clocks import FakeClock
 from tests.e2e.stage import at, staged
-from tests.fakes import FakeClock
 from tests.faults.consequences import ALL, EMPTY, Rests
 from tests.faults.laboratory import ASKING, discreet, envelope, wait
 from tests.faults.script import JSON, SSE, Script, chunked, whole

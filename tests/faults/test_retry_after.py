@@ -6,9 +6,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from tests.clocks import FakeClock
 from tests.dialect import error
 from tests.e2e.stage import at, staged
-from tests.fakes import FakeClock
 from tests.faults.laboratory import ASKING, discreet, good, wait
 from tests.faults.script import JSON, whole
 from tests.faults.upstream import scripted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.clocks import FakeClock
 from tests.e2e.stage import at, staged
-from tests.fakes import FakeClock
 from tests.faults import consequences
 from tests.faults.consequences import Rests
 from tests.faults.fault import Fault, failing

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tproxy.core.events import Attempt, Event, Notice, Observer, RequestFinished
 from tproxy.core.upstream import Usage
 from tproxy.observe.log import JsonLog

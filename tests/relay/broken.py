@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
+from tests.clocks import in_no_time
 from tests.dialect import event
-from tests.fakes import Act, Gate, Script, in_no_time
+from tests.fakes import Act, Gate, Script
 from tests.relay.rig import ONCE, SSE, Rig, Seen, model
 from tests.values import chat
 from tproxy.core import failures

@@ -12,16 +12,8 @@ import attrs
 import pytest
 
 from tests import dialect as openai
-from tests.fakes import (
-    Act,
-    FakeBreakers,
-    FakeQuotas,
-    FakeTransport,
-    Gate,
-    LoopClock,
-    Script,
-    in_no_time,
-)
+from tests.clocks import LoopClock, in_no_time
+from tests.fakes import Act, FakeBreakers, FakeQuotas, FakeTransport, Gate, Script
 from tproxy import providers
 from tproxy.core import failures
 from tproxy.core.budget import Budget

@@ -7,15 +7,8 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
-from tests.fakes import (
-    FakeBreakers,
-    FakeQuotas,
-    FakeTransport,
-    Gate,
-    LoopClock,
-    Script,
-    in_no_time,
-)
+from tests.clocks import LoopClock, in_no_time
+from tests.fakes import FakeBreakers, FakeQuotas, FakeTransport, Gate, Script
 from tests.relay.rig import ANYBODY, model
 from tproxy.core import failures
 from tproxy.core.budget import Budget, Cost, Limit, Unit

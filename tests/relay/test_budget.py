@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import in_no_time
+from tests.clocks import in_no_time
 from tests.relay.rig import Rig, fails, request, tells
 from tproxy.core.model import RetryPolicy
 from tproxy.relay.budget import Repeats, RetryBudget

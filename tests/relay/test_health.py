@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import attrs
 import pytest
 
-from tests.fakes import Act, FakeTransport, LoopClock, Script, Silence, in_no_time
+from tests.clocks import LoopClock, in_no_time
+from tests.fakes import Act, FakeTransport, Script, Silence
 from tests.serving import Recorder
 from tests.values import model
 from tproxy.auth.static import StaticKey

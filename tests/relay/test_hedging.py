@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from tests.clocks import in_no_time
 from tests.dialect import completion, event
-from tests.fakes import Act, Script, Silence, in_no_time
+from tests.fakes import Act, Script, Silence
 from tests.relay.late import HEDGED, moment, outcomes, reason, rig
 from tests.relay.rig import (
     DOWN,

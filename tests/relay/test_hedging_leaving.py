@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clocks import in_no_time
 from tests.dialect import event
-from tests.fakes import Act, Script, Silence, in_no_time
+from tests.fakes import Act, Script, Silence
 from tests.relay.late import Lags, outcomes, rig
 from tests.relay.rig import DOWN, JSON, ROWS, SSE, Rig, fails, good, request, streamed
 from tproxy.core.model import RetryPolicy

@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.clocks import in_no_time
 from tests.dialect import completion
-from tests.fakes import Act, FakeTransport, Script, in_no_time
+from tests.fakes import Act, FakeTransport, Script
 from tests.relay.late import USUAL, moment, reason, rig
 from tests.relay.rig import JSON, Rig, fails, good, model, request
 from tests.values import PNG, chat, embedding

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import attrs
 import pytest
 
-from tests.fakes import Script, in_no_time
+from tests.clocks import in_no_time
+from tests.fakes import Script
 from tests.relay.rig import JSON, ONCE, SSE, Rig, fails, good, model, request, streamed
 from tests.values import PNG_BASE64, image, per
 from tproxy.core.budget import Budget, Limit, Unit

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from tests import dialect
+from tests.clocks import in_no_time
 from tests.dialect import DONE, event
-from tests.fakes import Gate, Script, Silence, in_no_time
+from tests.fakes import Gate, Script, Silence
 from tests.relay.rig import (
     JSON,
     SSE,

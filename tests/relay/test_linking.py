@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.fakes import Act, FakeTransport, Gate, Script, Silence, in_no_time
+from tests.clocks import in_no_time
+from tests.fakes import Act, FakeTransport, Gate, Script, Silence
 from tests.values import KEY, PNG, PNG_BASE64, chat, model
 from tproxy.core import failures, message
 from tproxy.core.chat import ChatRequest

@@ -7,7 +7,8 @@ import asyncio
 import attrs
 import pytest
 
-from tests.fakes import Gate, Silence, in_no_time
+from tests.clocks import in_no_time
+from tests.fakes import Gate, Silence
 from tests.relay.rig import ANYBODY, Rig, model, request, tells
 from tests.values import per
 from tproxy.core.budget import Budget

@@ -9,8 +9,9 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.clocks import in_no_time
 from tests.dialect import completion
-from tests.fakes import Gate, Script, Silence, in_no_time
+from tests.fakes import Gate, Script, Silence
 from tests.relay.rig import ANYBODY, JSON, Rig, model, request, says, tells
 from tests.values import image, per
 from tproxy.core.budget import Budget, Cost, Limit, Unit

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clocks import in_no_time
 from tests.dialect import DONE, event, stream
 from tests.e2e.stage import events
-from tests.fakes import Script, in_no_time
+from tests.fakes import Script
 from tests.recorded import STREAMS, Recording
 from tests.relay.rig import SSE, Rig, Seen, request
 from tproxy.core import failures

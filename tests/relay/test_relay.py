@@ -6,8 +6,9 @@ import attrs
 import pytest
 
 from tests import dialect
+from tests.clocks import LoopClock, in_no_time
 from tests.dialect import DONE, error_event, event
-from tests.fakes import Act, LoopClock, Script, Silence, in_no_time
+from tests.fakes import Act, Script, Silence
 from tests.relay.rig import (
     ANYBODY,
     DOWN,

@@ -8,7 +8,8 @@ import math
 import attrs
 import pytest
 
-from tests.fakes import Act, Gate, LoopClock, Silence, in_no_time
+from tests.clocks import LoopClock, in_no_time
+from tests.fakes import Act, Gate, Silence
 from tests.relay.rig import (
     DOWN,
     ONCE,

@@ -9,8 +9,9 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.clocks import in_no_time
 from tests.dialect import DONE, error_event, event, stream
-from tests.fakes import Gate, Script, Silence, in_no_time
+from tests.fakes import Gate, Script, Silence
 from tests.relay.broken import LOST, ask, breaks, chunks, rig, text
 from tests.relay.rig import SSE, Rig, Seen, fails, says
 from tests.values import chat

@@ -7,8 +7,9 @@ import asyncio
 import attrs
 import pytest
 
+from tests.clocks import in_no_time
 from tests.dialect import error_event, event
-from tests.fakes import Gate, Script, Silence, in_no_time
+from tests.fakes import Gate, Script, Silence
 from tests.relay.rig import (
     NOBODYS,
     ONCE,

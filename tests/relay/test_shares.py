@@ -7,7 +7,7 @@ import asyncio
 import attrs
 import pytest
 
-from tests.fakes import in_no_time
+from tests.clocks import in_no_time
 from tests.relay.rig import ANYBODY, Rig, Seen, model, request, tells
 from tests.values import per
 from tproxy.core.budget import ONE, ONE_HIGH, Budget, Cost, Unit

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clocks import LoopClock, in_no_time
 from tests.dialect import DONE, event, stream
-from tests.fakes import Late, LoopClock, Script, Silence, in_no_time
+from tests.fakes import Late, Script, Silence
 from tests.relay.rig import SSE, Rig, Seen, request
 from tproxy.core.model import Patience
 

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 import attrs
 import pytest
 
+from tests.clocks import LoopClock, in_no_time
 from tests.fakes import (
     Act,
     FakeBreakers,
     FakeQuotas,
     FakeTransport,
     Gate,
-    LoopClock,
     Script,
     Silence,
-    in_no_time,
 )
 from tests.relay.rig import ANYBODY, model
 from tests.values import PNG, PNG_BASE64, embedding, image

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import socket
 import stat
 from pathlib import Path
@@ -8,9 +10,11 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.serving import Recorder, read_reply, request, run, settings
+from tests.serving import TOKEN, Recorder, read_reply, request, run, settings
 from tproxy.app import Proxy
+from tproxy.core.secret import Secret
 from tproxy.server.unix import bind_unix, unbind
+from tproxy.status import Unanswered, ask
 
 
 def test_a_proxy_is_asked_over_a_unix_socket(tmp_path: Path) -> None:
@@ -28,6 +32,10 @@ def test_a_proxy_is_asked_over_a_unix_socket(tmp_path: Path) -> None:
             assert (await read_reply(reader)).body == b"OK"
             writer.close()
             await writer.wait_closed()
+            said = await asyncio.to_thread(ask, proxy.url, Secret(TOKEN))
+            assert json.loads(said)["worker"] == os.getpid()
+            with pytest.raises(Unanswered, match="refuses"):
+                await asyncio.to_thread(ask, proxy.url, Secret(""))
         finally:
             await proxy.stop()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.serving import TOKEN, chat, client, model, run, send, settings
 from tests.simulation.records import fates, line, replayed
 from tests.values import per

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.servers import Server
 from tests.state.shops import Notices
 from tproxy.core.breaker import BreakerPolicy

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.servers import Server
 from tests.state.shops import MemoryShop, RedisShop, Shop, SqliteShop, Till
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import attrs
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock, VirtualLoop
 from tests.state.servers import Server
 from tproxy.core.budget import ONE, Budget, Cost, Limit, Outcome, Unit
 from tproxy.core.events import Event, Notice
@@ -111,6 +111,8 @@ class _Killed(Exception):
 
 
 class SqliteShop(_Loop):
+    """What nodes owe to the file is written after each call, as if time had passed."""
+
     def __init__(self, clock: FakeClock, path: Path) -> None:
         super().__init__(clock)
         self._path = path
@@ -126,16 +128,47 @@ class SqliteShop(_Loop):
         """In the middle of a transaction, which is undone as a killed process's is."""
         assert isinstance(node, SqliteQuotas)
         self._open.remove(node)
+        node._writer._owed.clear()
         journal = node._journal
         with suppress(_Killed), journal.writing() as (_, now):
             journal.write(now, "budget", introduction(Budget("never written")))
             raise _Killed
         node.close()
 
+    def run(self, call: Coroutine[Any, Any, T]) -> T:
+        result = super().run(call)
+        self.ring()
+        return result
+
+    def ring(self) -> None:
+        """Let the timers of all nodes go off."""
+
+        async def ring() -> None:
+            for node in self._open:
+                node._writer.ring()
+
+        super().run(ring())
+
     def close(self) -> None:
         for node in self._open:
             node.close()
         super().close()
+
+
+class LateSqliteShop(SqliteShop):
+    """What nodes owe is written at the last moment: just before the clock moves."""
+
+    def __init__(self, clock: FakeClock, path: Path) -> None:
+        super().__init__(clock, path)
+        self._runner = asyncio.Runner(loop_factory=VirtualLoop)  # no timer goes off
+        self._moment = clock.now
+
+    def run(self, call: Coroutine[Any, Any, T]) -> T:
+        now, self.clock.now = self.clock.now, self._moment
+        if now != self._moment:
+            self.ring()
+        self._moment = self.clock.now = now
+        return _Loop.run(self, call)
 
 
 class RedisShop(_Loop):

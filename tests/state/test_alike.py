@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import attrs
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import (
+    LateSqliteShop,
     MemoryShop,
     Shop,
     Till,
@@ -76,3 +78,12 @@ def test_every_store_decides_as_memory_does(
             other.close()
 
     test()
+
+
+def test_sqlite_does_even_if_it_writes_at_the_last_moment(tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    def opening(clock: FakeClock) -> Shop:
+        return LateSqliteShop(clock, tmp_path / f"state{next(numbers)}.db")
+
+    test_every_store_decides_as_memory_does(opening)

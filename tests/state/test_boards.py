@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.boards import POLICY, BoardHall, FakeBoard, Node, sqlite_hall
 from tests.state.servers import Server
 from tests.state.shops import Notices, RealClock

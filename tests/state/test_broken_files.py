@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import Notices, SqliteShop, Till, budget, requests, tokens
 from tproxy.core.budget import Cost
 from tproxy.core.leases import STORE, Denial, Lease

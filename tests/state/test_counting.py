@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import MemoryShop, Till, budget, daily, requests
 from tproxy.core.leases import Lease
 from tproxy.core.windows import DAY, HOUR, MINUTE
@@ -35,7 +35,7 @@ def test_a_long_log_errs_to_the_safe_side_by_a_grain_at_most(
     for pause, amount, ago in places * repeat:
         now += pause
         counter.refresh(at(now))
-        counter.place(now - ago, amount, at(now))
+        counter.place(now - ago, amount, at(now), now)
         true.append((now - ago, amount))
 
         least = sum(size for place, size in true if place + MINUTE > now)
@@ -50,7 +50,7 @@ def test_a_long_log_errs_to_the_safe_side_by_a_grain_at_most(
 def test_a_short_log_is_exact() -> None:
     counter = Rolling(HOUR)
     for number in range(512):
-        counter.place(float(number), 1, at(1_000.0))
+        counter.place(float(number), 1, at(1_000.0), 0.0)
 
     for number in range(512):
         counter.refresh(at(HOUR + number))

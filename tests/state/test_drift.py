@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import MemoryShop, Shop, Till, budget, requests, tokens
 from tproxy.core.budget import Limit, Unit
 from tproxy.core.events import Event, Notice

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.servers import Server
 from tests.state.shops import RedisShop, SqliteShop, Till, budget, requests
 from tproxy.core.leases import LEASE_SECONDS, Denial, Lease

@@ -7,10 +7,10 @@ import struct
 from typing import Any
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.mortal import WHOSE
 from tests.state.shops import Notices
 from tproxy.core.leases import Lease
@@ -59,6 +59,7 @@ def put(tree: list[Any], where: int, junk: object) -> None:
     st.lists(st.one_of(st.sampled_from(["0.5", 1, 2]), JUNK), max_size=4),
     st.lists(st.tuples(st.integers(0, 30), JUNK), max_size=3),
 )
+@example("taken", [], [(4, 2**40)])  # for the epoch, which is not that many bytes
 @settings(deadline=None)
 def test_no_lie_makes_a_request_fail(
     what: str, said: list[Any], lies: list[tuple[int, Any]]

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tproxy.core import failures
 from tproxy.core.breaker import BreakerPolicy, BreakerState, State
 from tproxy.state.memory import MemoryBreakers, MemoryTurns

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import budget, daily, requests
 from tproxy.core.budget import Budget
 from tproxy.core.leases import Denial, Lease

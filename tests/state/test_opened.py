@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.serving import Recorder
 from tests.state.servers import Server
 from tests.values import per

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.fakes import FakeClock, LoopClock, in_no_time
+from tests.clocks import FakeClock, LoopClock, in_no_time
 from tests.state.boards import POLICY, FakeBoard
 from tests.state.shops import Notices
 from tproxy.core import failures

@@ -11,10 +11,10 @@ import pytest
 
 from tests.state.servers import Server
 
-LIMIT = 1_000
-REFUSALS = 250  # each, so that there are twice as many attempts as places
+LIMIT = 400
+REFUSALS = 100  # each, so that there are twice as many attempts as places
 PROCESSES = 4
-KILLS = 6
+KILLS = 3
 TASKS = 8  # of a worker, so many may know of a place and not have said so
 
 Start = Callable[[], "subprocess.Popen[bytes]"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.boards import (
     POLICY,
     BoardHall,

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import (
     MemoryShop,
     Shop,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import Notices, SqliteShop, Till, budget, daily, requests, tokens
 from tproxy.core.budget import Cost, Unit
 from tproxy.core.leases import REST, STORE, Denial, Heard, Lease
@@ -87,6 +87,7 @@ def test_what_cannot_be_stored_is_not_admitted_and_nothing_is_lost(
     database.execute("PRAGMA max_page_count = 1000000")
     assert till.denied(whose).limit == REST
     assert till.state(whose).limits[0].used == 200 + stored
+    assert Till(shop).state(whose) == till.state(whose)
     assert shop.observer.said == [REFUSED, BACK]
 
 

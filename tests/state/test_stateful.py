@@ -5,8 +5,10 @@ and nothing is held beyond its time.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -20,8 +22,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.fakes import FakeClock
-from tests.state.shops import Shop, Till, budget, daily, requests, tokens
+from tests.clocks import FakeClock
+from tests.state.shops import (
+    LateSqliteShop,
+    Shop,
+    Till,
+    budget,
+    daily,
+    requests,
+    tokens,
+)
 from tproxy.core.budget import ONE_HIGH, Budget, Cost
 from tproxy.core.leases import CONCURRENCY, Denial, Lease
 from tproxy.core.windows import DAY, MINUTE, Kind
@@ -149,7 +159,12 @@ class Nodes(RuleBasedStateMachine):
                     self.arrive(attempt)
             self.shop.crash(node.store)
 
-    @rule(seconds=st.sampled_from([0.5, 3.0, 20.0, 60.0, 61.0, 7_000.0]))
+    @precondition(lambda self: not any(self.open.values()))
+    @rule()
+    def sleep(self) -> None:
+        self.clock.advance(7_000.0)
+
+    @rule(seconds=st.sampled_from([0.5, 3.0, 20.0, 60.0, 61.0]))
     def wait(self, seconds: float) -> None:
         end = self.clock.now + seconds
         while self.clock.now < end:
@@ -228,4 +243,16 @@ def test_no_provider_sees_more_than_a_limit(
     run_state_machine_as_test(
         lambda: Nodes(opening),  # type: ignore[arg-type] # a factory will do
         settings=settings(max_examples=30, stateful_step_count=30, deadline=None),
+    )
+
+
+def test_nor_if_what_has_ended_is_written_at_the_last_moment(tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    def opening(clock: FakeClock) -> Shop:
+        return LateSqliteShop(clock, tmp_path / f"state{next(numbers)}.db")
+
+    run_state_machine_as_test(
+        lambda: Nodes(opening),  # type: ignore[arg-type] # a factory will do
+        settings=settings(max_examples=20, stateful_step_count=30, deadline=None),
     )

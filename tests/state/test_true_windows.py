@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock
+from tests.clocks import FakeClock
 from tests.state.shops import MemoryShop, Shop, SqliteShop, Till, budget, requests
 from tproxy.core.budget import Budget
 from tproxy.core.leases import Lease
@@ -50,7 +50,7 @@ STEPS = st.lists(
     max_size=24,
 )
 EXAMPLES = settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

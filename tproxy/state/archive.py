@@ -1,7 +1,8 @@
 """A ledger as text: the whole of it, its plans, and its changes one by one.
 
-A change is a JSON array, `[steady, wall, what, ...]`, whose moment is that at which it
-was written. Changes applied in the order of their writing make equal ledgers anywhere.
+A change is a JSON array, `[what, ...]`. Those that are written together make a row,
+`[steady, wall, change, ...]`, whose moment is that at which it was written. Changes
+applied in the order of their writing make equal ledgers anywhere.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import attrs
 from tproxy.core.budget import Budget, Limit, Outcome, Unit
 from tproxy.core.leases import Heard, LeaseId
 from tproxy.core.windows import Window
-from tproxy.state.books import Book, Sizes
-from tproxy.state.counting import Counter, Fixed, Period, counter
+from tproxy.state.books import Book, Sizes, counter
+from tproxy.state.counting import Counter
 from tproxy.state.ledger import Ledger
 from tproxy.state.moments import Calm, Moment
+from tproxy.state.periods import Fixed, Period
 from tproxy.state.plans import Held, Plan
 from tproxy.state.rests import Rest
 from tproxy.state.shares import Demand, Split
@@ -27,6 +29,7 @@ from tproxy.state.shares import Demand, Split
 _PERIODS = ("by_wall", "by_calm")
 
 encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 def lease_id(number: int) -> LeaseId:
@@ -49,42 +52,48 @@ class Archive:
     _plans: dict[tuple[int, ...], Plan] = attrs.field(factory=dict)
     _by_plan: dict[Plan, tuple[int, ...]] = attrs.field(factory=dict)
 
-    def apply(self, number: int, change: str) -> None:
-        """Do what a change says.
+    def begin(self, now: Moment) -> None:
+        """Changes follow that were written at this moment, all together."""
+        self.last = max(self.last, now.steady)
+        self.calm.see(now.steady, now.wall)
+        self.ledger.sweep(now)
+
+    def perform(self, number: int, now: Moment, what: str, said: Sequence[Any]) -> None:
+        """Do what a change says, after `begin`.
 
         Raises:
             ValueError, TypeError, LookupError: it says nothing that is understood.
         """
-        steady, wall, what, *said = json.loads(change)
-        self.perform(number, self.calm.moment(steady, wall), what, said)
-
-    def perform(self, number: int, now: Moment, what: str, said: Sequence[Any]) -> None:
-        """The same with a change that was read already."""
-        self.last = max(self.last, now.steady)
-        self.calm.see(now.steady, now.wall)
         ledger = self.ledger
-        ledger.sweep(now)
-        match what, said:
-            case "take", [numbers, sizes, seconds, *high]:
+        match what:
+            case "take":
+                numbers, sizes, seconds, *high = said
                 plan = self._plan(tuple(numbers), high=bool(high))
                 ledger.take(lease_id(number), plan, _sizes(sizes), seconds, now)
-            case "settle", [key, sizes, outcome, at]:
+            case "settle":
+                key, sizes, outcome, at = said
                 ledger.settle(key, _sizes(sizes), Outcome(outcome), at, now)
-            case "release", [key]:
+            case "release":
+                [key] = said
                 ledger.release(key, now)
-            case "extend", [keys, seconds, reached]:
+            case "extend":
+                keys, seconds, reached = said
                 for key, at in reached:
                     ledger.reached(key, at, now)
                 ledger.extend(keys, seconds, now)
-            case "see", []:
+            case "see":
                 pass  # the moment itself
-            case "budget", [text]:
+            case "budget":
+                [text] = said
                 self._introduce(number, _read_budget(text))
-            case "wish", [budget, sizes, *high]:
+            case "wish":
+                budget, sizes, *high = said
                 ledger.wish(self._budgets[budget], _sizes(sizes), bool(high), now)
-            case "rest", [budget, seconds]:
+            case "rest":
+                budget, seconds = said
                 ledger.rest(self._budgets[budget], seconds, now)
-            case "learn", [budget, heard]:
+            case "learn":
+                budget, heard = said
                 window = [Heard(Unit(u), Window.of(w), *f) for u, w, *f in heard]
                 ledger.learn(self._budgets[budget], window, now)
             case _:
@@ -140,6 +149,32 @@ class Archive:
             budgets = [self._budgets[number] for number in numbers]
             plan = self._plans[numbers] = self.ledger.plan(budgets)
         return plan.first or plan if high else plan
+
+
+def told(what: str, said: Sequence[Any]) -> str:
+    """A change as text; the frequent ones without the encoder, which takes longer."""
+    if what == "settle":
+        key, (requests, tokens, spend), outcome, at = said
+        return f'["settle","{key}",[{requests},{tokens},{spend}],"{outcome}",{at!r}]'
+    if what == "take":
+        numbers, (requests, tokens, spend), seconds, *high = said
+        whose = ",".join(map(str, numbers))
+        more = ",true" if high else ""
+        return f'["take",[{whose}],[{requests},{tokens},{spend}],{seconds!r}{more}]'
+    return encode((what, *said))
+
+
+def row_of(now: Moment, changes: Sequence[str]) -> str:
+    """Changes that are written together, each as `told`."""
+    return f"[{now.steady!r},{now.wall!r},{','.join(changes)}]"
+
+
+def read_row(text: str) -> tuple[float, float, list[list[Any]]]:
+    """The moment, steady and wall, and the changes. Raises ValueError or TypeError."""
+    (steady, wall, *changes), end = _decode(text)
+    if end != len(text) or not changes:
+        raise ValueError("no row of changes")
+    return steady, wall, changes
 
 
 def introduction(budget: Budget) -> list[object]:

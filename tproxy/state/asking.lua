@@ -1,6 +1,6 @@
 -- Quotas in Redis or Valkey: what is asked, and of whom. One script is made of this
--- file, taking.lua, counting.lua, rests.lua, shares.lua, books.lua and ledger.lua, one
--- after another.
+-- file, taking.lua, counting.lua, first_use.lua, rests.lua, shares.lua, books.lua and
+-- ledger.lua, one after another.
 --
 -- KEYS: the epoch, the nodes; then a hash for each budget. All share one hash tag, so
 -- one cluster slot. ARGV: what is asked, as JSON; then what is said of each budget: how

@@ -85,7 +85,7 @@ function Book:counter(key, kind, seconds, packed)
   else
     counter = read_counter(self.hash, key, kind, seconds, packed)
   end
-  if now < self.touched and counter.kind == ROLLING then
+  if now < self.touched and counter.kind ~= FIXED then
     counter:not_later_than_now()
   end
   self.counters[key] = counter
@@ -114,7 +114,7 @@ function Book:place(held, at)
   for _, each in self:counted(held) do
     local counter, reserved = each[2], each[3]
     counter.flight = counter.flight - reserved
-    counter:place(at, reserved)
+    counter:place(at, reserved, held.since)
   end
 end
 

@@ -7,7 +7,10 @@ import math
 import attrs
 
 from tproxy.core.budget import Cost, Limit, Unit
-from tproxy.state.counting import Counter, counter
+from tproxy.core.windows import Kind, Window
+from tproxy.state.counting import Counter, Rolling
+from tproxy.state.first_use import FirstUse
+from tproxy.state.periods import Fixed
 from tproxy.state.rests import Rest
 from tproxy.state.shares import Demand, Split
 
@@ -20,6 +23,14 @@ INDEX = {unit: index for index, unit in enumerate(UNITS)}
 
 def sizes(cost: Cost) -> Sizes:
     return cost.requests, cost.tokens, cost.spend
+
+
+def counter(window: Window) -> Counter:
+    """An empty one."""
+    if window.kind.fixed:
+        return Fixed(seconds=window.seconds, window=window)
+    kind = Rolling if window.kind is Kind.ROLLING else FirstUse
+    return kind(window.seconds)
 
 
 @attrs.define(eq=False)

@@ -14,14 +14,19 @@ local Counter = {extra = 0, extra_until = -1, heard_at = -1, drift = 0, log = fa
   logged = false}
 Counter.__index = Counter
 
+-- Those of windows that begin with the first request; see first_use.lua.
+local FirstUse = setmetatable({}, {__index = Counter})
+FirstUse.__index = FirstUse
+
 -- One that was never `packed` is empty.
 local function read_counter(hash, key, kind, seconds, packed)
-  local used, flight, start, ends, position = 0, 0, -1, -1, nil
+  local used, flight, start, ends, idle, position = 0, 0, -1, -1, -1, nil
   if packed then
-    used, flight, start, ends, position = struct.unpack('<dddd', packed)
+    used, flight, start, ends, idle, position = struct.unpack('<ddddd', packed)
   end
   local counter = setmetatable({hash = hash, key = key, kind = kind, seconds = seconds,
-    used = used, flight = flight, start = start, ends = ends}, Counter)
+    used = used, flight = flight, start = start, ends = ends, idle = idle},
+    kind == FIRST_USE and FirstUse or Counter)
   if packed and position <= #packed then
     counter.extra, counter.extra_until, counter.heard_at, counter.drift =
       struct.unpack('<dddd', packed, position)
@@ -30,7 +35,8 @@ local function read_counter(hash, key, kind, seconds, packed)
 end
 
 function Counter:packed()
-  local packed = struct.pack('<dddd', self.used, self.flight, self.start, self.ends)
+  local packed = struct.pack('<ddddd', self.used, self.flight, self.start, self.ends,
+    self.idle)
   if self.extra_until < 0 then
     return packed
   end
@@ -101,10 +107,6 @@ function Counter:refresh(start, turn, last)
     end
     self.log = string.sub(self.log, position)
     self:wrote_log()
-  elseif self.kind == FIRST_USE then
-    if now >= self.ends then
-      self.used = 0
-    end
   elseif start then
     if now >= turn then
       start, turn = turn, last
@@ -135,7 +137,7 @@ function Counter:not_later_than_now()
   self:wrote_log()
 end
 
-function Counter:place(at, amount)
+function Counter:place(at, amount, sent)
   at = math.min(at, now)
   if amount == 0 then
     return
@@ -160,15 +162,6 @@ function Counter:place(at, amount)
       self:compact()
     end
     self:wrote_log()
-  elseif self.kind == FIRST_USE then
-    local over = at < self.ends and self.ends <= now
-    if over or at + self.seconds <= now then
-      return
-    end
-    if at >= self.ends then
-      self.start, self.ends, self.used = at, at + self.seconds, 0
-    end
-    self.used = self.used + amount
   elseif at >= self.start then
     self.used = self.used + amount
   end
@@ -193,6 +186,17 @@ function Counter:correct(at, change)
   end
 end
 
+function Counter:take_back(at, amount)
+  self:correct(at, -amount)
+end
+
+function Counter:take(amount)
+  if self.flight == 0 then
+    self.idle = now
+  end
+  self.flight = self.flight + amount
+end
+
 function Counter:more()
   return now < self.extra_until and self.extra or 0
 end
@@ -203,10 +207,7 @@ end
 
 function Counter:ends_in()
   if self.kind ~= ROLLING then
-    if self.used > 0 or (self.flight > 0 and self.kind == FIXED) then
-      return until_(self.ends)
-    end
-    return self.flight > 0 and self.seconds or 0
+    return self.used + self.flight > 0 and until_(self.ends) or 0
   elseif self.flight > 0 then
     return self.seconds
   elseif self.used == 0 then

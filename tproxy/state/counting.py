@@ -15,7 +15,7 @@ from bisect import bisect_left
 
 import attrs
 
-from tproxy.core.windows import Kind, Window, bounds, seconds_until
+from tproxy.core.windows import seconds_until
 from tproxy.state.moments import Moment
 
 _MOST_PLACES = 512
@@ -44,13 +44,20 @@ class Counter:
         """Let go of what the window no longer holds."""
         raise NotImplementedError
 
-    def place(self, at: float, amount: int, now: Moment) -> None:
-        """Count `amount` from the moment `at` on, after a `refresh`."""
+    def place(self, at: float, amount: int, now: Moment, sent: float) -> None:
+        """Count `amount` from the moment `at` on, after a `refresh`.
+
+        It was sent at the moment `sent`, and taken since.
+        """
         raise NotImplementedError
 
     def correct(self, at: float, change: int, now: Moment) -> None:
         """Of what was placed at `at`, after a `refresh`: it was more, or less."""
-        self.place(at, change, now)
+        raise NotImplementedError
+
+    def take_back(self, at: float, amount: int, now: Moment) -> None:
+        """All of what was placed at `at`, after a `refresh`: it does not count."""
+        self.correct(at, -amount, now)
 
     def ends_in(self, now: Moment) -> float:
         """Seconds until all will have gone; what is in flight counts from now on."""
@@ -91,14 +98,43 @@ class Counter:
 
 
 @attrs.define(eq=False)
-class Rolling(Counter):
-    """A log of places, exact in every span of the window's length.
+class Log(Counter):
+    """Places in order, each of which counts for the window's length."""
+
+    moments: list[float] = attrs.field(factory=list)
+    amounts: list[int] = attrs.field(factory=list)
+
+    def ends_in(self, now: Moment) -> float:
+        if self.flight:
+            return self.lasts(now)
+        for at, amount in zip(
+            reversed(self.moments), reversed(self.amounts), strict=True
+        ):
+            if amount:
+                return seconds_until(at + self.seconds, now.steady)
+        return 0.0
+
+    def freed_in(self, over: int, now: Moment) -> float:
+        if over <= 0:
+            return 0.0
+        for at, amount in zip(self.moments, self.amounts, strict=True):
+            over -= amount
+            if over <= 0:
+                return seconds_until(at + self.seconds, now.steady)
+        return self.lasts(now)
+
+    def lasts(self, now: Moment) -> float:
+        """Seconds for which counts what is placed now."""
+        return self.seconds
+
+
+@attrs.define(eq=False)
+class Rolling(Log):
+    """A log of all, exact in every span of the window's length.
 
     When it gets long, places within a 256th of the window become one, the latest.
     """
 
-    moments: list[float] = attrs.field(factory=list)
-    amounts: list[int] = attrs.field(factory=list)
     gone: float = -math.inf  # the last place that was let go of
 
     def refresh(self, now: Moment) -> None:
@@ -111,7 +147,7 @@ class Rolling(Counter):
             del moments[:count], self.amounts[:count]
         self.due = moments[0] + self.seconds if moments else math.inf
 
-    def place(self, at: float, amount: int, now: Moment) -> None:
+    def place(self, at: float, amount: int, now: Moment, sent: float) -> None:
         at = min(at, now.steady)
         moments = self.moments
         if not amount or at <= self.gone or at + self.seconds <= now.steady:
@@ -134,29 +170,10 @@ class Rolling(Counter):
     def correct(self, at: float, change: int, now: Moment) -> None:
         index = bisect_left(self.moments, at)
         if index == len(self.moments):
-            self.place(at, change, now)
+            self.place(at, change, now, at)
         elif at > self.gone:
             self.used += change
             self.amounts[index] += change
-
-    def ends_in(self, now: Moment) -> float:
-        if self.flight:
-            return self.seconds
-        for at, amount in zip(
-            reversed(self.moments), reversed(self.amounts), strict=True
-        ):
-            if amount:
-                return seconds_until(at + self.seconds, now.steady)
-        return 0.0
-
-    def freed_in(self, over: int, now: Moment) -> float:
-        if over <= 0:
-            return 0.0
-        for at, amount in zip(self.moments, self.amounts, strict=True):
-            over -= amount
-            if over <= 0:
-                return seconds_until(at + self.seconds, now.steady)
-        return self.seconds
 
     def _compact(self) -> None:
         grain = self.seconds / _GRAINS
@@ -169,113 +186,3 @@ class Rolling(Counter):
                 moments.append(at)
                 amounts.append(amount)
         self.moments, self.amounts = moments, amounts
-
-
-@attrs.define(eq=False)
-class FirstUse(Counter):
-    """A count since the first request after the last window."""
-
-    start: float = -math.inf
-    end: float = -math.inf
-
-    def refresh(self, now: Moment) -> None:
-        if now.steady >= self.end:
-            self.used, self.due = 0, math.inf
-
-    def place(self, at: float, amount: int, now: Moment) -> None:
-        over = at < self.end <= now.steady  # its window, of which nothing is left
-        if not amount or over or at + self.seconds <= now.steady:
-            return
-        if at >= self.end:
-            self.start, self.end = at, at + self.seconds
-            self.used, self.due = 0, self.end
-        self.used += amount
-
-    def correct(self, at: float, change: int, now: Moment) -> None:
-        if at >= self.start:
-            self.place(at, change, now)
-
-    def ends_in(self, now: Moment) -> float:
-        if self.used:
-            return seconds_until(self.end, now.steady)
-        return self.seconds if self.flight else 0.0
-
-
-@attrs.define(eq=False)
-class Period:
-    """A count in one of the windows that follow each other by one wall clock.
-
-    What was placed before the steady moment `since` is none of it.
-    """
-
-    start: float = 0.0
-    end: float = 0.0
-    since: float = -math.inf
-    count: int = 0
-
-    def turn(self, now: float, window: Window, steady: float, seen: float) -> None:
-        """Begin a new one when it is time. A clock set back moves it, count and all.
-
-        `seen` is the steady moment at which it was not yet time: if the clock says that
-        the period began before, then it has jumped.
-        """
-        if self.start <= now < self.end:
-            return
-        late = now >= self.end
-        self.start, self.end = bounds(window, now)
-        if late:
-            self.count = 0
-            began = steady - (now - self.start)
-            self.since = min(max(began, math.nextafter(seen, math.inf)), steady)
-
-    def place(self, at: float, amount: int) -> None:
-        if at >= self.since:
-            self.count = max(self.count + amount, 0)
-
-
-@attrs.define(eq=False, kw_only=True)
-class Fixed(Counter):
-    """A count in two sequences of periods, by the wall clock and by the calm one.
-
-    The larger counts, so that there is room only where both have it. Always due: what
-    a wall clock says next cannot be known.
-    """
-
-    window: Window
-    by_wall: Period = attrs.field(factory=Period)
-    by_calm: Period = attrs.field(factory=Period)
-    seen: float = -math.inf
-
-    def refresh(self, now: Moment) -> None:
-        steady, wall, calm = now
-        self.by_wall.turn(wall, self.window, steady, self.seen)
-        self.by_calm.turn(calm, self.window, steady, self.seen)
-        self.seen = steady
-        self.used = max(self.by_wall.count, self.by_calm.count)
-
-    def place(self, at: float, amount: int, now: Moment) -> None:
-        self.by_wall.place(at, amount)
-        self.by_calm.place(at, amount)
-        self.used = max(self.by_wall.count, self.by_calm.count)
-
-    def ends_in(self, now: Moment) -> float:
-        return self.freed_in(self.used + self.flight, now)
-
-    def freed_in(self, over: int, now: Moment) -> float:
-        """Until every period has ended that holds too much for that."""
-        if over <= 0:
-            return 0.0
-        most = self.used - over
-        wait = 0.0
-        for period, at in ((self.by_wall, now.wall), (self.by_calm, now.calm)):
-            if period.count > most:
-                wait = max(wait, seconds_until(period.end, at))
-        return wait
-
-
-def counter(window: Window) -> Counter:
-    """An empty one."""
-    if window.kind.fixed:
-        return Fixed(seconds=window.seconds, window=window)
-    kind = Rolling if window.kind is Kind.ROLLING else FirstUse
-    return kind(window.seconds)

@@ -2,8 +2,9 @@
 
 The file is a journal of changes. Each process has a copy of the ledger in its memory;
 before it changes anything, it takes the write lock and reads what others have written
-since. So a change is one short transaction that writes one row, and the arithmetic is
-that of one process. Now and then the whole ledger is written and the past forgotten.
+since. So a transaction is short and writes one row, whatever it changes, and the
+arithmetic is that of one process. Changes are numbered, and rows by their last change.
+Now and then the whole ledger is written and the past forgotten.
 
 In WAL mode with `synchronous = NORMAL` a commit is in the hands of the system when it
 returns, so that a process that is killed loses nothing. After a power failure the last
@@ -16,18 +17,19 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from tproxy.core.budget import Budget
 from tproxy.core.leases import LeaseId
 from tproxy.core.state import Clock
-from tproxy.state.archive import Archive, encode, introduction, lease_id
+from tproxy.state.archive import Archive, introduction, lease_id, read_row, row_of, told
 from tproxy.state.moments import Moment
 
-_FORMAT = 1
+_FORMAT = 2
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS change (seq INTEGER PRIMARY KEY, said TEXT NOT NULL);
@@ -65,6 +67,7 @@ class Journal:
     _seq: int = attrs.field(default=0, init=False)
     _ahead: float = attrs.field(default=0.0, init=False)  # of the machine's clock
     _doubtful: bool = attrs.field(default=True, init=False)  # the copy may be wrong
+    _told: list[str] = attrs.field(factory=list, init=False)  # since `writing`
 
     def __attrs_post_init__(self) -> None:
         try:
@@ -80,6 +83,10 @@ class Journal:
 
     def close(self) -> None:
         self._db.close()
+
+    def be_patient(self, seconds: float) -> None:
+        """From now on `writing` waits so long for the lock, and the process with it."""
+        self._db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
     def now(self) -> Moment:
         steady = self._clock.steady() + self._ahead
@@ -104,9 +111,11 @@ class Journal:
             if self.archive.calm.is_news(now):  # to those who are denied as well
                 self.write(now, "see")
             yield self.archive, now
+            self._store(now)
             self._db.execute("COMMIT")
         except BaseException:
             self._doubtful = True
+            self._told.clear()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -119,13 +128,12 @@ class Journal:
 
     def write(self, now: Moment, what: str, *said: object) -> LeaseId:
         """Within `writing`: make a change, and name the lease that it takes, if any."""
+        if not self._told:
+            self.archive.begin(now)
         number = self._seq + 1
-        body = encode((now.steady, now.wall, what, *said))
-        self._db.execute("INSERT INTO change VALUES (?, ?)", (number, body))
         self.archive.perform(number, now, what, said)
+        self._told.append(told(what, said))
         self._seq = number
-        if number % self._whole_every == 0:
-            self._forget_the_past()
         return lease_id(number)
 
     def introduce(self, now: Moment, budgets: Iterable[Budget]) -> None:
@@ -134,19 +142,47 @@ class Journal:
             if budget not in self.archive.numbers:
                 self.write(now, "budget", introduction(budget))
 
+    def _store(self, now: Moment) -> None:
+        """Put down what was written since the transaction began."""
+        count = len(self._told)
+        if not count:
+            return
+        said = row_of(now, self._told)
+        self._db.execute("INSERT INTO change VALUES (?, ?)", (self._seq, said))
+        self._told.clear()
+        if self._seq % self._whole_every < count:
+            self._forget_the_past()
+
     def _read(self) -> None:
         """Bring the copy up to date; from the beginning, if changes are missing."""
-        if self._doubtful:
+        if self._doubtful or not self._caught_up():
             self._read_whole()
+            if not self._caught_up():
+                self._doubtful = True
+                raise sqlite3.DatabaseError("changes are missing")
+
+    def _caught_up(self) -> bool:
+        """Apply what is new; False where something between was forgotten."""
         select = "SELECT seq, said FROM change WHERE seq > ? ORDER BY seq"
         for number, said in self._db.execute(select, (self._seq,)):
-            if number != self._seq + 1:
+            try:
+                steady, wall, changes = read_row(said)
+                if number - len(changes) != self._seq:
+                    return False
+                self._apply(self.archive.calm.moment(steady, wall), changes)
+            except (ValueError, TypeError, LookupError) as error:
                 self._doubtful = True
-                return self._read()
-            self._apply(number, said)
-        return None
+                raise sqlite3.DatabaseError(f"unreadable change: {error!r}") from error
+        return True
+
+    def _apply(self, now: Moment, changes: Iterable[Sequence[Any]]) -> None:
+        self.archive.begin(now)
+        for what, *said in changes:
+            self.archive.perform(self._seq + 1, now, what, said)
+            self._seq += 1
 
     def _read_whole(self) -> None:
+        self._doubtful = True
         row = self._db.execute("SELECT seq, said FROM ledger").fetchone()
         self._seq, self.archive = 0, Archive()
         if row is not None:
@@ -156,15 +192,8 @@ class Journal:
                 raise sqlite3.DatabaseError(f"unreadable ledger: {error!r}") from error
         self._doubtful = False
 
-    def _apply(self, number: int, said: str) -> None:
-        try:
-            self.archive.apply(number, said)
-        except (ValueError, TypeError, LookupError) as error:
-            raise sqlite3.DatabaseError(f"unreadable change: {error!r}") from error
-        self._seq = number
-
     def _forget_the_past(self) -> None:
-        """The newest change stays, for others to see that they have missed some."""
+        """The newest row stays, for others to see that they have missed some."""
         self._db.execute("DELETE FROM ledger")
         self._db.execute(
             "INSERT INTO ledger VALUES (?, ?)", (self._seq, self.archive.dump())
@@ -195,6 +224,7 @@ class Journal:
         now = self.now()
         if self.archive.calm.is_news(now):  # what a jump is counts from here
             self.write(now, "see")
+            self._store(now)
         db.execute("COMMIT")
         db.execute("PRAGMA busy_timeout = 0")
 

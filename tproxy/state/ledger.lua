@@ -55,10 +55,10 @@ function commands.take()
     local book, sizes = each.book, {}
     for _, limit in ipairs(each.limits) do
       local amount = limit.amount
-      limit.counter.flight, sizes[limit.key] = limit.counter.flight + amount, amount
+      limit.counter:take(amount)
+      sizes[limit.key] = amount
       if limit.share then
-        local own = limit.classes[CLASS]
-        own.flight = own.flight + amount
+        limit.classes[CLASS]:take(amount)
         add_demand(limit.demands[CLASS], amount, limit.seconds)
       end
     end
@@ -83,11 +83,13 @@ function commands.settle()
     for _, one in book:counted(held or {sizes = {}}) do
       local key, counter, reserved = unpack(one)
       local amount = amounts[key] or reserved
-      if held.at then
-        counter:correct(held.at, amount - reserved)
-      else
+      if not held.at then
         counter.flight = counter.flight - reserved
-        counter:place(now - ask.ago, amount)
+        counter:place(now - ask.ago, amount, held.since)
+      elseif amount == 0 and reserved ~= 0 then
+        counter:take_back(held.at, reserved)
+      else
+        counter:correct(held.at, amount - reserved)
       end
     end
     if held then
@@ -145,7 +147,7 @@ function commands.look() return {'seen'} end
 function commands.add()
   for _, each in ipairs(books) do
     for _, limit in ipairs(each.limits) do
-      limit.counter:place(now, limit.amount)
+      limit.counter:place(now, limit.amount, now - limit.counter.seconds)
     end
   end
   return {'added'}

@@ -25,7 +25,6 @@ from tproxy.core.leases import (
 )
 from tproxy.core.windows import MINUTE
 from tproxy.state.books import UNITS, Book, Sizes, sizes
-from tproxy.state.counting import Counter
 from tproxy.state.moments import Moment
 from tproxy.state.plans import Held, Line, Plan
 
@@ -100,6 +99,9 @@ class Ledger:
     ) -> None:
         """Enter a lease for which there is room."""
         steady = now.steady
+        for counter in plan.begins:
+            if not counter.flight:
+                counter.idle = steady
         for line in plan.counted:
             line.counter.flight += wanted[line.index]
         for stake in plan.stakes:
@@ -123,7 +125,10 @@ class Ledger:
         if held is not None and held.at is None:
             held.at = at
             for line in held.plan.counted:
-                self._place(line.counter, held.sizes[line.index], at, now)
+                counter, amount = line.counter, held.sizes[line.index]
+                counter.flight -= amount
+                counter.refresh(now)
+                counter.place(at, amount, now, held.since)
 
     def settle(
         self, lease: LeaseId, actual: Sizes, outcome: Outcome, at: float, now: Moment
@@ -139,10 +144,13 @@ class Ledger:
             if held.at is None:
                 counter.flight -= reserved
                 counter.refresh(now)
-                counter.place(at, amount, now)
+                counter.place(at, amount, now, held.since)
             elif amount != reserved:
                 counter.refresh(now)
-                counter.correct(held.at, amount - reserved, now)
+                if amount:
+                    counter.correct(held.at, amount - reserved, now)
+                else:
+                    counter.take_back(held.at, reserved, now)
 
     def release(self, lease: LeaseId, now: Moment) -> None:
         held = self._end(lease, served=False)
@@ -154,7 +162,7 @@ class Ledger:
                 counter.flight -= reserved
             else:
                 counter.refresh(now)
-                counter.correct(held.at, -reserved, now)
+                counter.take_back(held.at, reserved, now)
 
     def extend(self, leases: Iterable[LeaseId], seconds: float, now: Moment) -> None:
         for lease in leases:
@@ -257,11 +265,6 @@ class Ledger:
                 if book.rest.probe is not None:
                     book.rest.ended(lease, held.since, served=served)
         return held
-
-    def _place(self, counter: Counter, amount: int, at: float, now: Moment) -> None:
-        counter.flight -= amount
-        counter.refresh(now)
-        counter.place(at, amount, now)
 
 
 def _longer(worst: Denial | None, budget: str, limit: str, wait: float) -> Denial:

@@ -9,6 +9,7 @@ import attrs
 from tproxy.core.budget import Budget, Limit
 from tproxy.state.books import INDEX, Book, Sizes
 from tproxy.state.counting import Counter
+from tproxy.state.first_use import FirstUse
 from tproxy.state.moments import Moment
 from tproxy.state.shares import Demand, bound, part_of
 
@@ -83,6 +84,12 @@ class Plan:
     counted: tuple[Line, ...]  # all that a lease adds to: lines and stakes
     stakes: tuple[Stake, ...] = ()
     first: Plan | None = None
+    begins: tuple[FirstUse, ...] = attrs.field(init=False)  # of `counted`
+
+    @begins.default
+    def _those_that_begin(self) -> tuple[FirstUse, ...]:
+        counters = (line.counter for line in self.counted)
+        return tuple(each for each in counters if isinstance(each, FirstUse))
 
     @classmethod
     def of(cls, budgets: tuple[Budget, ...], books: Books) -> Plan:

@@ -25,11 +25,11 @@ from tproxy.state.patience import within
 CALL_SECONDS = 0.05  # all that a call may take, connecting included
 _STUCK = 20  # times that; redis-py's own limits, which know of no busy loop
 _CONNECTIONS = 50
-_PREFIX = "{tproxy}:2:"  # one hash tag, so one slot of a cluster; and the format
+_PREFIX = "{tproxy}:3:"  # one hash tag, so one slot of a cluster; and the format
 _KINDS = {Kind.ROLLING: 0.0, Kind.FIRST_USE: 1.0}  # all others are fixed
 
 _PARTS = (
-    *("asking.lua", "taking.lua", "counting.lua"),
+    *("asking.lua", "taking.lua", "counting.lua", "first_use.lua"),
     *("rests.lua", "shares.lua", "books.lua", "ledger.lua"),
 )
 _LUA = "\n".join(
@@ -216,7 +216,7 @@ def _read(answer: Any, budgets: Sequence[Budget]) -> Reply:
         what,
         tuple(said),
         _moment(now),
-        bytes(epoch).decode(),
+        str(epoch, "utf-8"),
         int(nodes),
         tuple(starmap(_standing, zip(budgets, standings, strict=True))),
     )

@@ -7,24 +7,25 @@ local function added(packed, usable, amount, kind, seconds)
   if not packed then
     return nil
   end
-  local used, flight, start, ends, position = struct.unpack('<dddd', packed)
+  local used, flight, start, ends, idle, position = struct.unpack('<ddddd', packed)
   local extra, extra_until, heard_at, drift, more, tail = 0, -1, -1, 0, 0, ''
   if position <= #packed then
     tail = string.sub(packed, position)
     extra, extra_until, heard_at, drift = struct.unpack('<dddd', tail)
     more = now < extra_until and extra or 0
   end
-  flight = flight + amount
+  flight, idle = flight + amount, flight == 0 and now or idle
   local empty = kind == FIRST_USE and used == 0
   if used + flight + more > usable or flight <= 0 or (now >= ends and not empty)
       or (kind == FIXED and now < start) then
     return nil
   end
-  local resets_in = (kind == ROLLING or empty) and seconds or ends - now
+  local resets_in = (kind == ROLLING or empty) and seconds or
+    (kind == FIRST_USE and start + seconds or ends) - now
   if more > 0 then
     resets_in = math.max(resets_in, extra_until - now)
   end
-  return struct.pack('<dddd', used, flight, start, ends) .. tail,
+  return struct.pack('<ddddd', used, flight, start, ends, idle) .. tail,
     struct.pack('<ddddd', used + flight, more, resets_in, now - heard_at, drift)
 end
 

@@ -1,0 +1,84 @@
+"""What is counted in the minutes, days and months of a clock."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from tproxy.core.windows import Window, bounds, seconds_until
+from tproxy.state.counting import Counter
+from tproxy.state.moments import Moment
+
+
+@attrs.define(eq=False)
+class Period:
+    """A count in one of the windows that follow each other by one wall clock.
+
+    What was placed before the steady moment `since` is none of it.
+    """
+
+    start: float = 0.0
+    end: float = 0.0
+    since: float = -math.inf
+    count: int = 0
+
+    def turn(self, now: float, window: Window, steady: float, seen: float) -> None:
+        """It is time: begin a new one. A clock set back moves it, count and all.
+
+        `seen` is the steady moment at which it was not yet time: if the clock says that
+        the period began before, then it has jumped.
+        """
+        late = now >= self.end
+        self.start, self.end = bounds(window, now)
+        if late:
+            self.count = 0
+            began = steady - (now - self.start)
+            self.since = min(max(began, math.nextafter(seen, math.inf)), steady)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Fixed(Counter):
+    """A count in two sequences of periods, by the wall clock and by the calm one.
+
+    The larger counts, so that there is room only where both have it. Always due: what
+    a wall clock says next cannot be known.
+    """
+
+    window: Window
+    by_wall: Period = attrs.field(factory=Period)
+    by_calm: Period = attrs.field(factory=Period)
+    seen: float = -math.inf
+
+    def refresh(self, now: Moment) -> None:
+        steady, wall, calm = now
+        by_wall, by_calm = self.by_wall, self.by_calm
+        if not by_wall.start <= wall < by_wall.end:
+            by_wall.turn(wall, self.window, steady, self.seen)
+        if not by_calm.start <= calm < by_calm.end:
+            by_calm.turn(calm, self.window, steady, self.seen)
+        self.seen = steady
+        self.used = max(by_wall.count, by_calm.count)
+
+    def place(self, at: float, amount: int, now: Moment, sent: float) -> None:
+        self.correct(at, amount, now)
+
+    def correct(self, at: float, change: int, now: Moment) -> None:
+        for period in (self.by_wall, self.by_calm):
+            if at >= period.since:
+                period.count = max(period.count + change, 0)
+        self.used = max(self.by_wall.count, self.by_calm.count)
+
+    def ends_in(self, now: Moment) -> float:
+        return self.freed_in(self.used + self.flight, now)
+
+    def freed_in(self, over: int, now: Moment) -> float:
+        """Until every period has ended that holds too much for that."""
+        if over <= 0:
+            return 0.0
+        most = self.used - over
+        wait = 0.0
+        for period, at in ((self.by_wall, now.wall), (self.by_calm, now.calm)):
+            if period.count > most:
+                wait = max(wait, seconds_until(period.end, at))
+        return wait
