@@ -3,12 +3,14 @@
 In this process, without sockets: a whole answer from a provider that takes no time,
 less what is no decision of ours, its request written and its answer read; and less its
 quotas taken and settled, which are told of apart. The rest is the search for the model,
-eligibility, turns, the breaker, what is let go of, and the trail.
+eligibility, turns, the breaker, what is let go of, and the trail. Also told of apart is
+the choice alone: all up to knowing whom to ask, in which order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -31,9 +33,11 @@ from tproxy.core.upstream import UpstreamHead, UpstreamRequest
 from tproxy.process import spare_what_stays
 from tproxy.providers import dialect
 from tproxy.relay.answer import passed_on
+from tproxy.relay.budget import Repeats
 from tproxy.relay.cost import Purse
 from tproxy.relay.reading import whole
 from tproxy.relay.relay import Relay
+from tproxy.relay.search import Search
 from tproxy.relay.trail import Trail
 from tproxy.settings import load
 
@@ -101,15 +105,17 @@ def run(folder: Path, scale: float) -> Iterator[Figure]:
         proxy = Proxy(settings, Silent(), transport=Instant())
         relay = proxy._context.snapshot.relay  # there is no other way to one
         body = house.body(Plan(), asked)
-        decided, counted = asyncio.run(_parts(relay, settings.clients[0], body, rounds))
+        client = settings.clients[0]
+        chosen, decided, counted = asyncio.run(_parts(relay, client, body, rounds))
+        yield Figure(f"{name}: the choice in it", chosen, "µs")
         yield Figure(f"{name}: a decision", decided, "µs", most=10)
         yield Figure(f"{name}: three limits taken and settled", counted, "µs")
 
 
 async def _parts(
     relay: Relay, client: Client, body: bytes, rounds: int
-) -> tuple[float, float]:
-    """Microseconds of a decision and of its quotas, the medians of rounds."""
+) -> tuple[float, float, float]:
+    """Microseconds of a choice, a decision and its quotas, the medians of rounds."""
     chat = ChatRequest.parse(body, "bench", 0)
     model = relay.catalog.find(chat.model, chat.kind).models[0]
     adapter, doors = dialect(model.upstream.dialect).chat, relay.doors
@@ -133,12 +139,21 @@ async def _parts(
         if isinstance(lease, Lease):
             await quotas.settle(lease, actual)
 
+    outlook, repeats = relay._outlook, Repeats(relay.ports.budget)
+
+    async def chosen() -> None:
+        asked = relay.catalog.find(chat.model, chat.kind)
+        await outlook.selection(Search(chat, client, Trail(), asked, math.inf, repeats))
+
     figures = [
-        [await _timed(f) for f in (answer, relayed, counted)] for _ in range(rounds)
+        [await _timed(f) for f in (answer, relayed, counted, chosen)]
+        for _ in range(rounds)
     ]
-    decisions = [all - base - quota for all, base, quota in figures]
-    taken = [quota for *_, quota in figures]
-    return statistics.median(decisions) * 1e6, statistics.median(taken) * 1e6
+    choices = [choice for *_, choice in figures]
+    decisions = [all - base - quota for all, base, quota, _ in figures]
+    taken = [quota for _, _, quota, _ in figures]
+    choice, decision, quota = map(statistics.median, (choices, decisions, taken))
+    return choice * 1e6, decision * 1e6, quota * 1e6
 
 
 async def _timed(once: Callable[[], Awaitable[None]]) -> float:
