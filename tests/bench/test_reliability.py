@@ -45,7 +45,7 @@ def test_reloads_lose_no_request_and_no_count(tmp_path: Path) -> None:
 def test_what_a_decision_costs_is_told(tmp_path: Path) -> None:
     found = _figures("D", tmp_path, scale=0.0)
 
-    assert len(found) == 6
+    assert len(found) == 9
     assert "µs" in markdown([figure.cells() for figure in found.values()])
 
 
