@@ -19,5 +19,5 @@ def test_each_class_has_a_line_below_its_limit() -> None:
         "BUDGET  OF                LEFT  RESETS IN  SOURCE",
         "pool/p  tokens per day    1/10  42 s       counted 3 s ago",
         "          priority: high  0/7              asked for 12",
-        "          all others      2/3",
+        "          all others      1/3",
     ]

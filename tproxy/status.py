@@ -190,7 +190,8 @@ def _lines(budget: BudgetStatus) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _part(limit: LimitStatus, share: ShareStatus) -> tuple[str, str, str]:
-    left = _figure(limit, max(share.part - share.used, 0))
+    """What is left of a class's part, as far as the limit itself has it left."""
+    left = _figure(limit, min(max(share.part - share.used, 0), limit.left))
     asked = f"asked for {_figure(limit, share.asked)}" if share.asked else ""
     return f"{left}/{_figure(limit, share.part)}", "", asked
 
