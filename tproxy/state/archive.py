@@ -27,6 +27,7 @@ from tproxy.state.rests import Rest
 from tproxy.state.shares import Demand, Split
 
 _PERIODS = ("by_wall", "by_calm")
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # calling it is slow
 
 encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
@@ -72,7 +73,7 @@ class Archive:
                 ledger.take(lease_id(number), plan, _sizes(sizes), seconds, now)
             case "settle":
                 key, sizes, outcome, at = said
-                ledger.settle(key, _sizes(sizes), Outcome(outcome), at, now)
+                ledger.settle(key, _sizes(sizes), _OUTCOMES[outcome], at, now)
             case "release":
                 [key] = said
                 ledger.release(key, now)
