@@ -13,7 +13,9 @@ from tests.clocks import LoopClock, in_no_time
 from tests.dialect import DONE, event, stream
 from tests.fakes import Late, Script, Silence
 from tests.relay.rig import SSE, Rig, Seen, request
+from tproxy.core import failures
 from tproxy.core.model import Patience
+from tproxy.core.upstream import Broken
 
 WHOLE = b"".join(stream("Once", " upon", " a", " time"))
 SILENCE = 30.0
@@ -155,3 +157,27 @@ def test_what_goes_wrong_with_the_client_is_raised(raises: bool) -> None:
         in_no_time(test())
     assert written == [event("Once"), event("more")]
     assert not rig.transport.under_way
+
+
+@pytest.mark.parametrize(
+    "after", [b": bye\n\n", b"event: end\ndata: {}\n\n", b"\n" * 20]
+)
+@pytest.mark.parametrize("end", [Silence(), Broken(failures.EARLY_END, "")])
+def test_with_its_end_mark_an_answer_is_whole_whatever_comes_with_it(
+    after: bytes, end: Silence | Broken
+) -> None:
+    seen, _, rig = relayed(Script([WHOLE + after, end], headers=SSE))
+
+    assert seen.text.startswith(WHOLE)
+    assert b"error" not in seen.text
+    assert rig.outcomes == [("a", "succeeded")]
+
+
+def test_pings_after_the_end_mark_do_not_go_on_for_ever() -> None:
+    pings = [Late(0.9, b": ping\n\n")] * 100
+
+    seen, took, rig = relayed(Script([WHOLE, *pings], headers=SSE))
+
+    assert took == pytest.approx(1.0)
+    assert rig.outcomes == [("a", "succeeded")]
+    assert seen.text.startswith(WHOLE)

@@ -136,3 +136,38 @@ def test_reads_come_in_order_from_many_streams_at_once(loop: str) -> None:
             transport.close()
 
     run(loop, main())
+
+
+def test_what_a_sink_refused_is_read_by_itself_whatever_came_after() -> None:
+    async def main() -> list[bytes]:
+        reply = PooledTransport().open(ask("http://nobody.test"), upstream(), PATIENT)
+        reply.flow = flow = Flow()
+        refused: list[bytes] = []
+
+        def sink(data: bytes) -> bool:
+            refused.append(data)
+            return False
+
+        reading = asyncio.create_task(reply.read(sink))
+        await asyncio.sleep(0)
+        for data in (b"first", b" second", b" third"):  # before the reader wakes
+            reply.on_read(data)
+
+        assert await reading == b"first"
+        assert (refused, flow.resumed) == ([b"first"], 0)
+        rest = await reply.read(sink)
+        assert flow.resumed == 1
+        reply.on_end(None)
+        return [rest, await reply.read(sink)]
+
+    assert run("asyncio", main()) == [b" second third", b""]
+
+
+class Flow:
+    """Counts how often it is told to go on."""
+
+    def __init__(self) -> None:
+        self.resumed = 0
+
+    def resume(self) -> None:
+        self.resumed += 1

@@ -79,7 +79,8 @@ class UpstreamReply(Protocol):
 
         Empty at the end of the body. One reader at a time. While it waits, what comes
         may be handed to `sink` first, which says whether it has dealt with it; that
-        spares waking the reader. Who brings the reply need not do so.
+        spares waking the reader. What it has not dealt with is the very next read, by
+        itself. Who brings the reply need not do so.
 
         Raises:
             Broken: the provider fell silent, broke off, or took too long in all.

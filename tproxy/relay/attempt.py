@@ -142,6 +142,7 @@ class Asking:
 
     async def _settle(self) -> None:
         breakers, name, failure = self._ports.breakers, self.model.name, self.failure
+        self._note()  # first: a client may leave while a store is waited for
         if failure is not None and not self.hurried:
             await breakers.failed(name, failure.failure)
         elif self.finished:
@@ -149,7 +150,6 @@ class Asking:
         else:
             await breakers.excused(name)
         await self._pay()
-        self._note()
 
     async def _pay(self) -> None:
         """Say to the quotas what became of what was taken from them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Self
 
 from tproxy.core import failures, openai
@@ -11,6 +12,7 @@ from tproxy.core.upstream import Broken, StreamReader, UpstreamReply
 from tproxy.relay.answer import Out
 from tproxy.relay.attempt import Asking
 
+_END = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]").search
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 _LINE_ENDS = (b"\n", b"\r")
 _GRACE = 1.0  # seconds for the reply to end once its end mark has come
@@ -27,7 +29,7 @@ class Speech:
 
     __slots__ = (
         *("_asking", "_ended", "_failure", "_held", "_reader", "_reply", "_sent"),
-        *("_crawl", "_fed", "_out", "_slow", "broken"),
+        *("_crawl", "_fed", "_out", "_slow", "_until", "broken"),
     )
 
     def __init__(
@@ -48,6 +50,7 @@ class Speech:
         self._failure: UpstreamFailed | None = None
         self.broken: UpstreamFailed | None = None
         self._crawl: tuple[bytes, float, int] | None = None  # see `_crawls`
+        self._until: float | None = None  # it may go on, once its end mark has come
         # While it pours: where to, what came of the last read, and what that waits for.
         self._out: Out | None = None
         self._fed: bytes | None = None
@@ -97,8 +100,11 @@ class Speech:
 
     async def _last(self) -> bytes:
         """What follows the end mark, which nobody waits for much longer."""
+        loop = asyncio.get_running_loop()
+        if self._until is None:
+            self._until = loop.time() + _GRACE
         try:
-            async with asyncio.timeout(_GRACE):
+            async with asyncio.timeout_at(self._until):
                 return await self._reply.read()
         except TimeoutError:
             return b""
@@ -127,7 +133,7 @@ class Speech:
 
     def _handed_on(self, ready: bytes) -> bytes:
         self._sent = ready
-        if ready[-16:].rstrip().endswith(b"[DONE]"):
+        if b"[DONE]" in ready and _END(ready):
             self._asking.finish(self._reader.usage)
         return ready
 

@@ -26,6 +26,7 @@ from tproxy.state.plans import Held, Plan
 from tproxy.state.rests import Rest
 from tproxy.state.shares import Demand, Split
 
+_MOST_PLANS = 10_000
 _PERIODS = ("by_wall", "by_calm")
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # calling it is slow
 
@@ -105,6 +106,8 @@ class Archive:
         numbers = self._by_plan.get(plan)
         if numbers is None:
             numbers = tuple(self.numbers[budget] for budget in plan.budgets)
+            if len(self._by_plan) >= _MOST_PLANS:
+                self._by_plan.clear()
             self._by_plan[plan] = numbers
         return numbers
 

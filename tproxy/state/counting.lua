@@ -227,7 +227,7 @@ function Counter:freed_in(over)
   if over <= 0 then
     return 0
   elseif self.kind ~= ROLLING then
-    return self:ends_in()
+    return until_(self.ends)
   end
   self:read_log()
   for position = 1, #self.log, ENTRY do

@@ -131,8 +131,7 @@ class Remote:
         steady = self._clock.steady()
         now = self._clock.wall() if self._ahead is None else steady + self._ahead
         said = [budget_ask(budget, cost, now, outcome) for budget in budgets]
-        if self._epoch is not None:
-            ask["epoch"] = self._epoch
+        ask = dict(ask) if self._epoch is None else {"epoch": self._epoch, **ask}
         if cost.high:
             ask["high"] = True
         if steady - self._alive_at > _ALIVE_EVERY:
@@ -144,9 +143,8 @@ class Remote:
             self._ahead = float(reply.said[0]) - steady
             return None
         if reply.what == "forgotten":
-            self._epoch = reply.said[0]
-            if self.seen:
-                await self._remind()
+            if not self.seen or await self._remind(reply.said[0]):
+                self._epoch = reply.said[0]
             return None
         if "alive" in ask:
             self._alive_at = steady
@@ -161,11 +159,15 @@ class Remote:
             self.seen[budget] = Seen(standing, self._clock.steady())
         return reply
 
-    async def _remind(self) -> None:
-        """Tell a server that has lost its memory what we remember."""
+    async def _remind(self, epoch: str) -> bool:
+        """Tell a server that has lost its memory what we remember; whether it knows.
+
+        Until it does, we go on in the epoch that it has forgotten, and are told so.
+        """
         budgets = list(self.seen)
         heard = [list(self._remembered(budget)) for budget in budgets]
-        await self._once("learn", budgets, ONE, None, {"heard": heard})
+        ask: dict[str, object] = {"heard": heard, "epoch": epoch}
+        return await self._once("learn", budgets, ONE, None, ask) is not None
 
     def _remembered(self, budget: Budget) -> Iterator[Remembered]:
         for limit in budget.limits:

@@ -39,6 +39,7 @@ class Reply:
         "_head",
         "_plan",
         "_reads",
+        "_refused",
         "_sink",
         "_waiter",
         "flow",
@@ -56,6 +57,7 @@ class Reply:
         self._decoder: Decoder | None = None
         self._reads: list[bytes] = []
         self._sink: Sink | None = None
+        self._refused = b""
         self.over = False
         self._error: Broken | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -101,6 +103,11 @@ class Reply:
     async def read(self, sink: Sink | None = None) -> bytes:
         """See the port."""
         while True:
+            refused, self._refused = self._refused, b""
+            if refused:
+                self.held -= len(refused)
+                self._go_on()
+                return refused
             if self.held:
                 data = self._take()
                 if data:
@@ -128,10 +135,14 @@ class Reply:
 
     def on_read(self, data: bytes) -> None:
         sink = self._sink
-        if sink is not None and sink(data):
+        if sink is None:
+            self._reads.append(data)
+        elif sink(data):
             return
-        self._sink = None  # what comes next is for the reader, who is on the way
-        self._reads.append(data)
+        else:
+            # The reader is to know it for what it is, whatever else comes before it
+            # has woken.
+            self._sink, self._refused = None, data
         self.held += len(data)
         if self._waiter is not None:
             self._wake()
@@ -168,9 +179,12 @@ class Reply:
                 decoder.feed(data)
             data = decoder.take()
             self.held = decoder.held
+        self._go_on()
+        return data
+
+    def _go_on(self) -> None:
         if not self.held and self.flow is not None:
             self.flow.resume()
-        return data
 
     async def _wait(self) -> None:
         """Wait until something has come. One reader at a time."""
@@ -188,6 +202,7 @@ class Reply:
     def _leave(self) -> None:
         future, self._future = self._future, None
         self._reads.clear()
+        self._refused = b""
         self.held = 0
         self.flow = None
         self.over = True
