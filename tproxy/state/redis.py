@@ -39,6 +39,7 @@ from tproxy.state.remote import Remote
 from tproxy.state.script import Busy, Lost, Reply
 from tproxy.state.standin import RETRY_SECONDS, OnLoss
 
+_EXTENDED_AT_ONCE = 40  # leases, likewise
 _LOOKED_AT_ONCE = 100  # budgets, some milliseconds of the server's time
 
 
@@ -155,6 +156,14 @@ class RedisQuotas:
     async def extend(
         self, leases: Sequence[Lease], lease_seconds: float = LEASE_SECONDS
     ) -> None:
+        for first in range(0, len(leases), _EXTENDED_AT_ONCE):
+            await self._extend(leases[first : first + _EXTENDED_AT_ONCE], lease_seconds)
+        # So that a share is one of what is left by then, and of those who live.
+        known = tuple(self._remote.seen)
+        for first in range(0, max(len(known), 1), _LOOKED_AT_ONCE):
+            await self._try("look", known[first : first + _LOOKED_AT_ONCE])
+
+    async def _extend(self, leases: Sequence[Lease], lease_seconds: float) -> None:
         theirs: dict[Budget, dict[str, float]] = {}
         for lease in leases:
             stand_in = self._absence.lent(lease)
@@ -172,10 +181,6 @@ class RedisQuotas:
                 leases=list(theirs.values()),
                 seconds=lease_seconds,
             )
-        # So that a share is one of what is left by then, and of those who live.
-        known = tuple(self._remote.seen)
-        for first in range(0, max(len(known), 1), _LOOKED_AT_ONCE):
-            await self._try("look", known[first : first + _LOOKED_AT_ONCE])
 
     async def rest(self, budget: Budget, seconds: float | None) -> float:
         longest = max((limit.window.seconds for limit in budget.limits), default=MINUTE)

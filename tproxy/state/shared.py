@@ -40,7 +40,7 @@ class SharedBreakers(MemoryBreakers):
     async def resting(self, models: Sequence[str]) -> list[float]:
         if not self._by_model:
             return [0.0] * len(models)
-        return [await self._resting(model) for model in models]
+        return await asyncio.gather(*map(self._resting, models))
 
     async def keep(
         self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
