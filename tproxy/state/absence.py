@@ -97,9 +97,6 @@ class Absence:
         if not self.away:
             try:
                 await work()
-            except asyncio.CancelledError:  # by then it may be done; twice is harmless
-                self.owe(work)
-                raise
             except Lost as error:
                 self.lost(error)
             else:
