@@ -253,6 +253,30 @@ def test_a_request_that_was_cancelled_leaves_nothing_taken(mortal: Server) -> No
     run(test())
 
 
+def test_what_is_settled_is_free_though_the_client_left_meanwhile(
+    mortal: Server,
+) -> None:
+    """Also where the call has to wait for its turn, and was yet to begin."""
+    one_place = budget(max_concurrent=1)
+
+    async def test() -> None:
+        async with node(mortal.url) as (quotas, _):
+            lease = _lease(await quotas.reserve([one_place]))
+            busy = [asyncio.create_task(quotas.snapshot([WHOSE])) for _ in range(50)]
+            await asyncio.sleep(0)
+            settling = asyncio.create_task(quotas.settle(lease))
+            await asyncio.sleep(0)
+            settling.cancel()
+            await asyncio.gather(*busy, settling, return_exceptions=True)
+            assert settling.cancelled()
+
+            [state] = await quotas.snapshot([one_place])
+            assert state.under_way == 0
+            assert isinstance(await quotas.reserve([one_place]), Lease)
+
+    run(test())
+
+
 def test_all_keys_of_a_call_are_in_one_slot_and_expire(mortal: Server) -> None:
     async def test() -> None:
         async with node(mortal.url) as (quotas, _):

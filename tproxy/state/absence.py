@@ -44,6 +44,7 @@ class Absence:
         factory=lambda: deque(maxlen=_MOST_OWED), init=False
     )
     _mending: asyncio.Task[None] | None = attrs.field(default=None, init=False)
+    _telling: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
 
     @property
     def away(self) -> bool:
@@ -60,6 +61,8 @@ class Absence:
         return self._losses >= _LOSSES
 
     async def close(self) -> None:
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=_CLOSING)
         while self._mending is not None and not self._mending.done():
             self._mending.cancel()  # which redis-py may swallow, and go on
             await asyncio.wait([self._mending], timeout=_CLOSING)
@@ -93,15 +96,25 @@ class Absence:
         self._begin_mending()
 
     async def tell(self, work: Owed) -> None:
-        """Have it done now, or else when Redis is back."""
-        if not self.away:
-            try:
-                await work()
-            except Lost as error:
-                self.lost(error)
-            else:
-                return
-        self.owe(work)
+        """Have it done now, or else when Redis is back.
+
+        Also where whoever waits for that is cancelled: a client may leave meanwhile,
+        and what it held would stay taken.
+        """
+        if self.away:
+            self.owe(work)
+            return
+        telling = asyncio.create_task(self._tell(work))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        await asyncio.shield(telling)
+
+    async def _tell(self, work: Owed) -> None:
+        try:
+            await work()
+        except Lost as error:
+            self.lost(error)
+            self.owe(work)
 
     async def reserve(
         self, budgets: Sequence[Budget], cost: Cost, seconds: float, name: LeaseId
