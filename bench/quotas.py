@@ -1,9 +1,11 @@
 """What a reservation costs: three budgets of three limits each, in each store.
 
-Each figure is the median of as many calls, one after another, with fifty leases open;
-every one is settled with other tokens than were reserved. For Redis the time of a
-reservation in the server (`INFO commandstats`) is told beside the round trip's.
-Run it as `python -m bench.quotas [--quick]`; SQLite writes where `TMPDIR` is.
+Each figure is the median of as many calls, each in a turn of the loop of its own, with
+fifty leases open; every one is settled with other tokens than were reserved. In SQLite
+those who ask in the same turn share a transaction, so some are measured at once. For
+Redis the time of a reservation in the server (`INFO commandstats`) is told beside the
+round trip's. Run it as `python -m bench.quotas [--quick]`; SQLite writes where `TMPDIR`
+is.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from tproxy.state.sqlite import SqliteQuotas
 
 PLENTY = 10**9
 UNDER_WAY = 50
+AT_ONCE = (2, 8, 32)
 RESERVED, ACTUAL = Cost(1, 900), Cost(1, 641)
 WINDOWS = (
     Window(MINUTE),
@@ -84,7 +87,27 @@ async def measured(
             begun = time.perf_counter()
             await store.settle(under_way.popleft(), ACTUAL)
             settle.append((time.perf_counter() - begun) * 1e6)
+        await asyncio.sleep(0)
     return Measured(sorted(reserve), sorted(settle))
+
+
+async def at_once(
+    store: QuotaStore, whose: tuple[Budget, ...], count: int, calls: int
+) -> float:
+    """Microseconds for each of so many reservations, which are settled together."""
+
+    async def ask() -> None:
+        lease = await store.reserve(whose, RESERVED)
+        assert isinstance(lease, Lease), lease
+        await asyncio.sleep(0)
+        await store.settle(lease, ACTUAL)
+
+    taken = []
+    for _ in range(calls // count):
+        begun = time.perf_counter()
+        await asyncio.gather(*(ask() for _ in range(count)))
+        taken.append((time.perf_counter() - begun) * 1e6 / count)
+    return statistics.median(taken)
 
 
 async def in_the_server(
@@ -136,6 +159,9 @@ async def bench(calls: int) -> None:
         for name, whose in (("sqlite", nine), ("sqlite, shared", shared)):
             file = SqliteQuotas(Path(folder) / f"{name}.db", clock, Silent())
             print((await measured(file, whose, calls)).line(name))
+            for count in AT_ONCE:
+                each = await at_once(file, whose, count, calls)
+                print(f"{f'{name}, {count} at once':<28} {each:>9.1f} with settling")
             file.close()
         server = Server(Path(folder))
         server.start()

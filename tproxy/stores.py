@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -31,11 +31,15 @@ async def _nothing(*_: object) -> None:
     """There is nothing to do."""
 
 
+def _always_up() -> Mapping[str, bool]:
+    return {"quotas": True}
+
+
 @attrs.frozen(eq=False)
 class Store:
     """What is remembered, and what has to be done before the first request and after.
 
-    `start` is told all budgets there are.
+    `start` is told all budgets there are. `up` tells of each part whether it answers.
     """
 
     quotas: QuotaStore
@@ -43,6 +47,7 @@ class Store:
     starts: Starts
     start: Callable[[Sequence[Budget]], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    up: Callable[[], Mapping[str, bool]] = _always_up
 
 
 def opened(
@@ -101,7 +106,10 @@ def _sqlite(
         await sharing.close()
         quotas.close()
 
-    return Store(quotas, sharing.breakers, sharing.starts, start, close)
+    def up() -> Mapping[str, bool]:
+        return {"quotas": not quotas.away, "shared": not sharing.link.away}
+
+    return Store(quotas, sharing.breakers, sharing.starts, start, close, up)
 
 
 def _redis(
@@ -109,19 +117,22 @@ def _redis(
 ) -> Store:
     try:
         from tproxy.state.board_redis import RedisBoard
+        from tproxy.state.patience import Silence
         from tproxy.state.redis import RedisQuotas
         from tproxy.state.remote import Remote
         from tproxy.state.script import Script
         from tproxy.state.standin import OnLoss
     except ImportError as error:
         raise StoreFailed("Redis wants: pip install tproxy[redis]") from error
-    node = secrets.token_hex(8)
+    node, silence = secrets.token_hex(8), Silence()
     try:
-        script, board = Script.at(state.url, node), RedisBoard.at(state.url)
+        script = Script.at(state.url, node)
+        board = RedisBoard.at(state.url, silence=silence)
     except ValueError as error:
         raise StoreFailed(f"state.url: {error}") from error
     on_loss = OnLoss(state.on_loss)
-    quotas = RedisQuotas(Remote(script, clock), clock, observer, node, on_loss)
+    remote = Remote(script, clock, silence=silence)
+    quotas = RedisQuotas(remote, clock, observer, node, on_loss)
     sharing = shared(board)
 
     async def start(budgets: Sequence[Budget]) -> None:
@@ -134,4 +145,7 @@ def _redis(
         await quotas.close()
         await script.close()
 
-    return Store(quotas, sharing.breakers, sharing.starts, start, close)
+    def up() -> Mapping[str, bool]:
+        return {"quotas": not quotas.away, "shared": not sharing.link.away}
+
+    return Store(quotas, sharing.breakers, sharing.starts, start, close, up)

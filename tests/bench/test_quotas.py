@@ -12,4 +12,4 @@ def test_the_bench_of_quotas_has_a_line_for_each_store(
 
     lines = capsys.readouterr().out.splitlines()
     names = [line.split("  ")[0].split(",")[0] for line in lines[1:]]
-    assert names == ["memory"] * 6 + ["sqlite"] * 2 + ["redis"] * 2
+    assert names == ["memory"] * 6 + ["sqlite"] * 8 + ["redis"] * 2

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from tests.state.shops import Notices, RealClock, budget, requests
-from tproxy.core.leases import Denial
+from tproxy.core.budget import Budget
+from tproxy.core.leases import LEASE_SECONDS, Denial, Lease
 from tproxy.core.windows import HOUR
 from tproxy.state.redis import RedisQuotas
 from tproxy.state.remote import Remote
@@ -46,6 +47,19 @@ async def fill(quotas: RedisQuotas, most: int = 200) -> int:
             return taken
         await quotas.settle(lease)
     return most
+
+
+async def held(
+    quotas: RedisQuotas, whose: Budget, most: int = 20, seconds: float = LEASE_SECONDS
+) -> list[Lease]:
+    """All that can be had at once, `most` of them at most, and still under way."""
+    leases: list[Lease] = []
+    while len(leases) < most:
+        lease = await quotas.reserve([whose], lease_seconds=seconds)
+        if isinstance(lease, Denial):
+            break
+        leases.append(lease)
+    return leases
 
 
 async def until(said: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import attrs
 import pytest
 
-from tests.clocks import FakeClock, VirtualLoop
+from tests.clocks import FakeClock
 from tests.state.servers import Server
 from tproxy.core.budget import ONE, Budget, Cost, Limit, Outcome, Unit
 from tproxy.core.events import Event, Notice
@@ -28,8 +28,8 @@ from tproxy.core.leases import (
     QuotaStore,
     Room,
 )
+from tproxy.core.state import Clock
 from tproxy.core.windows import DAY, MINUTE, Kind, Window
-from tproxy.state.archive import introduction
 from tproxy.state.drift import Drifts
 from tproxy.state.memory_quotas import MemoryQuotas
 from tproxy.state.redis import RedisQuotas
@@ -130,9 +130,13 @@ class SqliteShop(_Loop):
         self._open.remove(node)
         node._writer._owed.clear()
         journal = node._journal
-        with suppress(_Killed), journal.writing() as (_, now):
-            journal.write(now, "budget", introduction(Budget("never written")))
+
+        def work(_: Any, now: Any) -> None:
+            journal.introduce(now, [Budget("never written")])
             raise _Killed
+
+        with suppress(_Killed):
+            journal.transact(work)
         node.close()
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
@@ -155,26 +159,29 @@ class SqliteShop(_Loop):
         super().close()
 
 
-class LateSqliteShop(SqliteShop):
-    """What nodes owe is written at the last moment: just before the clock moves."""
+@attrs.define
+class ServerClock:
+    """`core.state.Clock` of a machine of its own, which runs as `of` does."""
 
-    def __init__(self, clock: FakeClock, path: Path) -> None:
-        super().__init__(clock, path)
-        self._runner = asyncio.Runner(loop_factory=VirtualLoop)  # no timer goes off
-        self._moment = clock.now
+    of: FakeClock
+    epoch: float = 1_750_000_000.0
 
-    def run(self, call: Coroutine[Any, Any, T]) -> T:
-        now, self.clock.now = self.clock.now, self._moment
-        if now != self._moment:
-            self.ring()
-        self._moment = self.clock.now = now
-        return _Loop.run(self, call)
+    def wall(self) -> float:
+        return self.epoch + self.of.now
+
+    def steady(self) -> float:
+        return self.of.now
 
 
 class RedisShop(_Loop):
-    def __init__(self, clock: FakeClock, server: Server) -> None:
+    """`time` is the server's clock, where it is another than that of the nodes."""
+
+    def __init__(
+        self, clock: FakeClock, server: Server, time: Clock | None = None
+    ) -> None:
         super().__init__(clock)
         self._server = server
+        self._time = time or clock
         self._numbers = itertools.count()
         self._open: list[tuple[RedisQuotas, Script]] = []
         server.say("FLUSHALL")
@@ -182,7 +189,7 @@ class RedisShop(_Loop):
     def node(self) -> RedisQuotas:
         name = f"node{next(self._numbers)}"
         script = Script.at(self._server.url, name, patience=5.0)
-        remote = Remote(script, self.clock, self.clock)
+        remote = Remote(script, self.clock, self._time)
         node = RedisQuotas(remote, self.clock, self.observer, name)
         self._open.append((node, script))
         return node

@@ -11,8 +11,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.clocks import FakeClock
+from tests.state.late_shop import LateSqliteShop
 from tests.state.shops import (
-    LateSqliteShop,
     MemoryShop,
     Shop,
     Till,

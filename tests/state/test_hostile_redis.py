@@ -89,6 +89,7 @@ def test_who_may_not_ask_admits_nothing(mortal: Server, password: str) -> None:
     "answer",
     [
         b"-LOADING Redis is loading the dataset in memory\r\n",
+        b"-BUSY Redis is busy running a script\r\n",
         b"-NOSCRIPT No matching script\r\n",
         b"-MOVED 1 127.0.0.1:1\r\n",
         b"-NOPERM no permissions\r\n",

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 )
 
 from tests.clocks import FakeClock
+from tests.state.late_shop import LateSqliteShop
 from tests.state.shops import (
-    LateSqliteShop,
     Shop,
     Till,
     budget,

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import FakeClock, in_no_time
-from tests.state.shops import LateSqliteShop, Notices, Till, budget, requests, tokens
+from tests.state.late_shop import LateSqliteShop
+from tests.state.shops import Notices, Till, budget, requests, tokens
 from tproxy.core.budget import Cost, Outcome, Unit
 from tproxy.core.leases import CONCURRENCY, Heard, Lease, LeaseId
 from tproxy.core.windows import MINUTE, Window

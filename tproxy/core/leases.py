@@ -153,7 +153,8 @@ class QuotaStore(Protocol):
 
         It is counted when this returns, whatever happens to the process. Unless
         extended, the lease expires in `lease_seconds`: its concurrency is free again,
-        and the rest is used.
+        and the rest is used. Who extends or ends it later, within an hour, is believed
+        all the same.
         """
         ...
 

@@ -8,18 +8,21 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 
-from tproxy.core.budget import Budget, Cost, Limit, Outcome
+from tproxy.core.budget import Budget, Cost, Outcome
 from tproxy.core.events import Notice, Observer
-from tproxy.core.leases import Denial, Lease, LeaseId
+from tproxy.core.leases import LEASE_SECONDS, Denial, Lease, LeaseId
 from tproxy.core.state import Clock
+from tproxy.state.held import Held
+from tproxy.state.holding import Holding
 from tproxy.state.remote import Remote
 from tproxy.state.script import Busy, Lost
-from tproxy.state.standin import Left, OnLoss, StandIn
+from tproxy.state.standin import OnLoss, StandIn
 
 _LOSSES = 3  # in a row, after which Redis is away
 _PROBE_SECONDS = 0.5
 _CLOSING = 0.1
 _MOST_OWED = 10_000
+_SPARED_AT_ONCE = 40  # budgets, some milliseconds of the server's time
 
 Owed = Callable[[], Awaitable[object]]  # raises Lost
 
@@ -29,17 +32,18 @@ class Absence:
     """A breaker in front of Redis, the stand-in behind it, and what Redis is owed.
 
     After the first call that failed it is tried in the background, until it answers;
-    then what was used without it is told first, and what could not be said before.
+    then it is told first what was used without it, what is under way, and what could
+    not be said before.
     """
 
     _remote: Remote
+    _holding: Holding
     _clock: Clock
     _observer: Observer
     _mode: OnLoss
     _losses: int = attrs.field(default=0, init=False)
-    _why: str = attrs.field(default="", init=False)
+    _why: str = attrs.field(default="it is silent", init=False)
     _stand_in: StandIn | None = attrs.field(default=None, init=False)
-    _lent: dict[LeaseId, StandIn] = attrs.field(factory=dict, init=False)
     _owed: deque[Owed] = attrs.field(
         factory=lambda: deque(maxlen=_MOST_OWED), init=False
     )
@@ -48,13 +52,13 @@ class Absence:
 
     @property
     def away(self) -> bool:
-        """Redis is not to be asked by any request.
+        """Redis is not to be asked by any request: it is silent.
 
         Nor is it while a part of what it has left is given away here: by both it would
         be given twice.
         """
         sharing = self._mode is OnLoss.SHARE and self._stand_in is not None
-        return sharing or self._gone
+        return sharing or self._gone or self._remote.silence.on
 
     @property
     def _gone(self) -> bool:
@@ -77,7 +81,6 @@ class Absence:
             return
         self._why = str(error)
         self.missed()
-        self._begin_mending()
 
     def missed(self) -> None:
         """A request had to do without."""
@@ -85,6 +88,7 @@ class Absence:
         if self._losses == _LOSSES:
             said = {"mode": self._mode.value, "why": self._why}
             self._observer.emit(Notice("error", "Redis is away", said))
+        self._begin_mending()
 
     def answered(self) -> None:
         if not self._gone:
@@ -117,45 +121,42 @@ class Absence:
             self.owe(work)
 
     async def reserve(
-        self, budgets: Sequence[Budget], cost: Cost, seconds: float, name: LeaseId
+        self, budgets: Sequence[Budget], cost: Cost, name: LeaseId
     ) -> Lease | Denial:
         """As the declared mode has it."""
-        stand_in = self._standing_in()
-        taken = await stand_in.reserve(budgets, cost, seconds, name)
+        stand_in = await self._standing_in()
+        taken = await stand_in.reserve(budgets, cost, name)
         if isinstance(taken, Lease):
-            self._lent[name] = stand_in
+            self._holding.lent(taken)
         return taken
 
-    def lent(self, lease: Lease) -> StandIn | None:
-        """The stand-in that the lease is from, if it is from one."""
-        return self._lent.get(lease.id)
+    async def taken(self, held: Held) -> None:
+        """Redis has given it all the same, after others had to do without."""
+        if self._stand_in is not None:
+            await self._stand_in.adopt(held)
 
-    async def take_back(
-        self, lease: Lease, cost: Cost, outcome: Outcome | None
-    ) -> None:
+    async def end(self, held: Held, cost: Cost, outcome: Outcome | None) -> None:
         """It was settled; or released, where there is no outcome."""
-        stand_in = self._lent.pop(lease.id)
-        await stand_in.end(lease, cost, outcome)
-        if stand_in is not self._stand_in:
-            await self.tell(lambda: self._pay(stand_in))
+        if self._stand_in is not None:
+            await self._stand_in.end(held, cost, outcome)
+        if held.lent:
+            self._holding.drop(held)
+        else:
+            await self.tell(lambda: self._holding.end(held, cost, outcome))
 
     async def rest(self, budget: Budget, seconds: float | None) -> float:
-        return await self._standing_in().rest(budget, seconds)
+        stand_in = await self._standing_in()
+        return await stand_in.rest(budget, seconds)
 
-    def _standing_in(self) -> StandIn:
+    async def _standing_in(self) -> StandIn:
+        """Nothing is waited for here."""
         if self._stand_in is None:
             self._stand_in = StandIn(
-                self._clock, self._mode, self._remote.nodes, self._left
+                self._clock, self._mode, self._remote.nodes, self._remote.seen.get
             )
+            for held in self._holding.all():
+                await self._stand_in.adopt(held)
         return self._stand_in
-
-    def _left(self, budget: Budget, limit: Limit) -> Left | None:
-        known = self._remote.figures(budget, limit)
-        if known is None or known[0].resets_in <= known[1]:
-            return None
-        figures, ago = known
-        taken = figures.taken + figures.more
-        return max(limit.usable - taken, 0), figures.resets_in - ago
 
     def _begin_mending(self) -> None:
         if self._mending is None or self._mending.done():
@@ -171,20 +172,29 @@ class Absence:
     async def _found(self) -> bool:
         """Whether it answers, and knows all that was done without it."""
         try:
-            await self._remote.ask("look", ())
+            await self._remote.meet()
+            if self._gone:
+                await self._take_up()
             await self._settle_up()
         except Lost as error:
             self.lost(error)
             return False
         return True
 
+    async def _take_up(self) -> None:
+        """Keep leases from expiring that nobody could extend; ours, and of others."""
+        narrow = [b for b in self._remote.seen if b.max_concurrent is not None]
+        for first in range(0, len(narrow), _SPARED_AT_ONCE):
+            portion = narrow[first : first + _SPARED_AT_ONCE]
+            await self._remote.ask("look", portion, spare=True)
+        known = [held for held in self._holding.all() if not held.lent]
+        await self._holding.extend(known, LEASE_SECONDS)
+
     async def _settle_up(self) -> None:
         """Raises Lost; what was not said by then is owed still."""
         while self._stand_in is not None or self._owed:
             if self._stand_in is not None:  # it goes on until all is told
-                self._stand_in.hand_over()
-                await self._pay(self._stand_in)
-                self._stand_in = None
+                await self._hand_over(self._stand_in)
                 continue
             work = self._owed.popleft()
             try:
@@ -193,8 +203,10 @@ class Absence:
                 self._owed.appendleft(work)
                 raise
 
-    async def _pay(self, stand_in: StandIn) -> None:
-        """Tell Redis what was used without it."""
+    async def _hand_over(self, stand_in: StandIn) -> None:
+        """Tell Redis what was used without it, and what is under way."""
+        for held in self._holding.all():
+            held.lent = False
         while stand_in.used:
             budget, cost = stand_in.used.popitem()
             try:
@@ -202,3 +214,6 @@ class Absence:
             except Lost:
                 stand_in.remember(budget, cost)  # more may have been used meanwhile
                 raise
+        await self._holding.enter(self._holding.all())
+        if not stand_in.used and not any(held.lent for held in self._holding.all()):
+            self._stand_in = None

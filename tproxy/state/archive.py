@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -58,7 +58,6 @@ class Archive:
         """Changes follow that were written at this moment, all together."""
         self.last = max(self.last, now.steady)
         self.calm.see(now.steady, now.wall)
-        self.ledger.sweep(now)
 
     def perform(self, number: int, now: Moment, what: str, said: Sequence[Any]) -> None:
         """Do what a change says, after `begin`.
@@ -80,9 +79,11 @@ class Archive:
                 ledger.release(key, now)
             case "extend":
                 keys, seconds, reached = said
+                ledger.extend(keys, seconds, now)
                 for key, at in reached:
                     ledger.reached(key, at, now)
-                ledger.extend(keys, seconds, now)
+            case "sweep":
+                ledger.sweep(now)
             case "see":
                 pass  # the moment itself
             case "budget":
@@ -112,20 +113,14 @@ class Archive:
         return numbers
 
     def dump(self) -> str:
-        held = [
-            [
-                *(key, self.numbers_of(h.plan), h.sizes, h.since, h.expires, h.at),
-                *([True] if h.plan.high else []),
-            ]
-            for key, h in self.ledger.held.items()
-        ]
         return encode(
             {
                 "last": self.last,
                 "calm": attrs.astuple(self.calm),
                 "budgets": [[n, introduction(b)] for n, b in self._budgets.items()],
                 "books": {name: _dumped(b) for name, b in self.ledger.books.items()},
-                "held": held,
+                "held": self._dumped(self.ledger.held),
+                "late": self._dumped(self.ledger.late),
             }
         )
 
@@ -138,10 +133,24 @@ class Archive:
             archive._introduce(number, _read_budget(said))
         for name, said in tree["books"].items():
             archive.ledger.books[name] = _loaded(said)
-        for key, numbers, sizes, since, expires, at, *high in tree["held"]:
-            plan = archive._plan(tuple(numbers), high=bool(high))
-            archive.ledger.hold(key, Held(plan, _sizes(sizes), since, expires, at))
+        for key, held in archive._leases(tree["held"]):
+            archive.ledger.hold(key, held)
+        archive.ledger.late.update(archive._leases(tree["late"]))
         return archive
+
+    def _dumped(self, leases: Mapping[LeaseId, Held]) -> list[object]:
+        return [
+            [
+                *(key, self.numbers_of(h.plan), h.sizes, h.since, h.expires, h.at),
+                *([True] if h.plan.high else []),
+            ]
+            for key, h in leases.items()
+        ]
+
+    def _leases(self, said: Any) -> Iterator[tuple[LeaseId, Held]]:
+        for key, numbers, sizes, since, expires, at, *high in said:
+            plan = self._plan(tuple(numbers), high=bool(high))
+            yield key, Held(plan, _sizes(sizes), since, expires, at)
 
     def _introduce(self, number: int, budget: Budget) -> None:
         self.numbers[budget] = number

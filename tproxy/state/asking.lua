@@ -1,6 +1,6 @@
 -- Quotas in Redis or Valkey: what is asked, and of whom. One script is made of this
--- file, taking.lua, counting.lua, first_use.lua, rests.lua, shares.lua, books.lua and
--- ledger.lua, one after another.
+-- file, taking.lua, counting.lua, first_use.lua, rests.lua, shares.lua, books.lua,
+-- leases.lua and ledger.lua, one after another.
 --
 -- KEYS: the epoch, the nodes; then a hash for each budget. All share one hash tag, so
 -- one cluster slot. ARGV: what is asked, as JSON; then what is said of each budget: how
@@ -23,6 +23,11 @@ local INF = math.huge
 local ROLLING, FIRST_USE, FIXED = 0, 1, 2  -- kinds of window
 local LIMIT = 56  -- bytes of what is said of a limit, behind its key
 local KEEP_EVERY = 3600
+
+-- Nobody waits for the answer any more: the server was stopped, or its clock has jumped.
+if ask.before and now > ask.before then
+  return {{'again', string.format('%.17g', now)}}
+end
 
 -- A new epoch means that all was lost, and whoever remembers has to tell first.
 local epoch = redis.call('GET', KEYS[1])

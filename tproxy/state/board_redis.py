@@ -12,11 +12,13 @@ import attrs
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as TookTooLong
 
 from tproxy.core.state import Clock
 from tproxy.state.board import BoardLost, Note
-from tproxy.state.patience import within
+from tproxy.state.patience import Silence, within
 
 _CALL_SECONDS = 0.05
 _CONNECTIONS = 4  # there is never much to say
@@ -32,16 +34,24 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @attrs.define(eq=False)
 class RedisBoard:
-    """`state.board.Board`. `time`, in tests, is what the server takes for its clock."""
+    """`state.board.Board`. `time`, in tests, is what the server takes for its clock.
+
+    Names are taken for requests, which do not wait for a server that is silent.
+    """
 
     _redis: Redis
     _patience: float = _CALL_SECONDS
     _time: Clock | None = None
+    _silence: Silence = attrs.field(factory=Silence)
     _taken: dict[str, str] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def at(
-        cls, url: str, patience: float = _CALL_SECONDS, time: Clock | None = None
+        cls,
+        url: str,
+        patience: float = _CALL_SECONDS,
+        time: Clock | None = None,
+        silence: Silence | None = None,
     ) -> RedisBoard:
         """Raises ValueError where that is no URL of a Redis server."""
         pool = BlockingConnectionPool.from_url(
@@ -54,7 +64,8 @@ class RedisBoard:
             protocol=2,
             decode_responses=True,
         )
-        return cls(Redis(connection_pool=pool), patience, time)
+        redis = Redis(connection_pool=pool)
+        return cls(redis, patience, time, silence or Silence())
 
     async def post(self, name: str, said: str | None) -> None:
         await self._ask("post", name, said=said)
@@ -72,6 +83,8 @@ class RedisBoard:
             raise BoardLost(f"its answer makes no sense: {error!r}") from error
 
     async def take(self, name: str, seconds: float) -> float:
+        if self._silence.on:
+            raise BoardLost("it is silent")
         told = await self._ask("take", name, seconds=seconds)
         try:
             wait = min(max(float(told[0]), 0.0), seconds)
@@ -83,7 +96,7 @@ class RedisBoard:
 
     async def give_back(self, name: str) -> None:
         at = self._taken.pop(name, None)
-        if at is not None:
+        if at is not None and not self._silence.on:
             await self._ask("give_back", name, at=at)
 
     async def close(self) -> None:
@@ -98,8 +111,12 @@ class RedisBoard:
         try:
             async with within(self._patience):
                 told = await self._run(_NOTES, _TAKEN + name, text)
-        except (RedisError, OSError, TimeoutError) as error:
+        except (NotConnected, TookTooLong, OSError, TimeoutError) as error:
+            self._silence.on = True
             raise BoardLost(str(error) or type(error).__name__) from error
+        except RedisError as error:
+            raise BoardLost(str(error)) from error
+        self._silence.on = False
         if not isinstance(told, list):
             raise BoardLost("its answer makes no sense")
         return [str(each) for each in told]

@@ -1,9 +1,6 @@
 -- Quotas in Redis or Valkey: the books of the budgets that are asked about, read and
 -- written. The rules are those of ledger.py.
 
-local MOST_SWEPT = 100
-local LEASE = string.byte('L')
-
 local Book = {touched = -1, kept = -1, held = 0, sweep_at = INF, taken = false}
 Book.__index = Book
 
@@ -85,71 +82,11 @@ function Book:counter(key, kind, seconds, packed)
   else
     counter = read_counter(self.hash, key, kind, seconds, packed)
   end
-  if now < self.touched and counter.kind ~= FIXED then
-    counter:not_later_than_now()
+  if now < self.touched then
+    counter:set_back(self.touched - now)
   end
   self.counters[key] = counter
   return counter
-end
-
-function Book:lease(lease)
-  local packed = redis.call('HGET', self.hash, 'L' .. lease)
-  return packed and cmsgpack.unpack(packed)
-end
-
--- Where a lease is counted, by key what it has reserved: for all, and for its class.
-function Book:counted(held)
-  local counted = {}
-  for key, reserved in pairs(held.sizes) do
-    counted[#counted + 1] = {key, self:counter(key), reserved}
-    if held.class then
-      counted[#counted + 1] = {key, self:counter(key .. held.class), reserved}
-    end
-  end
-  return ipairs(counted)
-end
-
-function Book:place(held, at)
-  held.at = at
-  for _, each in self:counted(held) do
-    local counter, reserved = each[2], each[3]
-    counter.flight = counter.flight - reserved
-    counter:place(at, reserved, held.since)
-  end
-end
-
-function Book:drop(lease, held, served)
-  redis.call('HDEL', self.hash, 'L' .. lease)
-  self.held = self.held - 1
-  end_probe(self.rest, lease, held.since, served)
-end
-
--- End leases that have expired, one after another: what they took is used, since their
--- last. Too many for once are left to the next call.
-function Book:sweep()
-  if now < self.sweep_at then
-    return
-  end
-  local all, leases = redis.call('HGETALL', self.hash), {}
-  for i = 1, #all, 2 do
-    if string.byte(all[i]) == LEASE then
-      local held = cmsgpack.unpack(all[i + 1])
-      leases[#leases + 1] = {string.sub(all[i], 2), held}
-    end
-  end
-  table.sort(leases, function(one, other) return one[2].expires < other[2].expires end)
-  self.sweep_at = INF
-  for i, each in ipairs(leases) do
-    local lease, held = each[1], each[2]
-    if held.expires > now or i > MOST_SWEPT then
-      self.sweep_at = held.expires
-      break
-    end
-    if not held.at then
-      self:place(held, held.expires)
-    end
-    self:drop(lease, held, false)
-  end
 end
 
 function Book:save()

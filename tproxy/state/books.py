@@ -6,10 +6,12 @@ import math
 
 import attrs
 
-from tproxy.core.budget import Cost, Limit, Unit
+from tproxy.core.budget import Budget, Cost, Limit, Unit
+from tproxy.core.leases import BudgetState, LimitState, Shares, Source
 from tproxy.core.windows import Kind, Window
 from tproxy.state.counting import Counter, Rolling
 from tproxy.state.first_use import FirstUse
+from tproxy.state.moments import Moment
 from tproxy.state.periods import Fixed
 from tproxy.state.rests import Rest
 from tproxy.state.shares import Demand, Split
@@ -61,3 +63,36 @@ class Book:
             demands = Demand(window.seconds), Demand(window.seconds)
             found = self.splits[key] = Split(counters, demands)
         return found
+
+    def state(self, budget: Budget, now: Moment) -> BudgetState:
+        limits = tuple(self._limit(limit, budget, now) for limit in budget.limits)
+        resting = self.rest.wait(now.steady)
+        return BudgetState(
+            budget.name, limits, self.held, budget.max_concurrent, resting
+        )
+
+    def _limit(self, limit: Limit, budget: Budget, now: Moment) -> LimitState:
+        counter, share = self.counter(limit), budget.share
+        taken = counter.taken(now)
+        more = counter.more(now.steady)
+        if self.rest.wait(now.steady):
+            source, since = Source.ERROR, self.rest.begun
+        elif more:
+            source, since = Source.HEADER, counter.heard_at
+        elif taken:
+            source, since = Source.COUNTED, self.touched
+        else:
+            source, since = Source.DECLARED, now.steady
+        return LimitState(
+            limit,
+            taken - more,
+            max(limit.usable - taken, 0),
+            counter.resets_in(now),
+            source,
+            max(now.steady - since, 0.0),
+            counter.drift,
+            None if share is None else self._shares(limit, share, now),
+        )
+
+    def _shares(self, limit: Limit, share: float, now: Moment) -> Shares:
+        return self.split(limit).shares(limit.usable, share, now)

@@ -124,7 +124,15 @@ function Counter:refresh(start, turn, last)
   return true
 end
 
--- The server's clock was set back: what was taken before is no later than now.
+-- The server's clock was set back: what was taken before is no later than now, and what
+-- was heard holds no longer than it would have.
+function Counter:set_back(seconds)
+  self.extra_until, self.heard_at = self.extra_until - seconds, math.min(self.heard_at, now)
+  if self.kind ~= FIXED then
+    self:not_later_than_now()
+  end
+end
+
 function Counter:not_later_than_now()
   self:read_log()
   local first, sum = self:seek(now), 0
@@ -178,7 +186,7 @@ function Counter:correct(at, change)
   local position = self:seek(at)
   if position > #self.log then
     self:place(at, change)
-  elseif at > self.start then
+  elseif at > self.start and at + self.seconds > now then
     local there, before = self:entry(position)
     self.used = self.used + change
     self:replace(position, there, before + change)

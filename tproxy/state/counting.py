@@ -171,7 +171,7 @@ class Rolling(Log):
         index = bisect_left(self.moments, at)
         if index == len(self.moments):
             self.place(at, change, now, at)
-        elif at > self.gone:
+        elif at > self.gone and at + self.seconds > now.steady:
             self.used += change
             self.amounts[index] += change
 

@@ -17,19 +17,20 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from tproxy.core.budget import Budget
-from tproxy.core.leases import LeaseId
 from tproxy.core.state import Clock
-from tproxy.state.archive import Archive, introduction, lease_id, read_row, row_of, told
+from tproxy.state.archive import Archive, introduction, read_row, row_of, told
 from tproxy.state.moments import Moment
 
-_FORMAT = 2
+T = TypeVar("T")
+
+_FORMAT = 3
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS change (seq INTEGER PRIMARY KEY, said TEXT NOT NULL);
@@ -61,18 +62,20 @@ class Journal:
     _clock: Clock
     _boot: str
     _whole_every: int = _WHOLE_EVERY
+    _name: str = attrs.field(init=False)
     _db: sqlite3.Connection = attrs.field(init=False)
     _file: tuple[int, int] = attrs.field(init=False)
     archive: Archive = attrs.field(factory=Archive, init=False)
     _seq: int = attrs.field(default=0, init=False)
     _ahead: float = attrs.field(default=0.0, init=False)  # of the machine's clock
     _doubtful: bool = attrs.field(default=True, init=False)  # the copy may be wrong
-    _told: list[str] = attrs.field(factory=list, init=False)  # since `writing`
+    _told: list[str] = attrs.field(factory=list, init=False)  # since `transact`
 
     def __attrs_post_init__(self) -> None:
+        self._name = os.fspath(self._path)
         try:
             self._db = connect(self._path, _OPENING)
-            self._file = _identity(self._path)
+            self._file = _identity(self._name)
             try:
                 self._set_up()
             except BaseException:
@@ -85,32 +88,30 @@ class Journal:
         self._db.close()
 
     def be_patient(self, seconds: float) -> None:
-        """From now on `writing` waits so long for the lock, and the process with it."""
+        """From now on `transact` waits so long for the lock, and all with it."""
         self._db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
-    def now(self) -> Moment:
-        steady = self._clock.steady() + self._ahead
-        return self.archive.calm.moment(
-            max(steady, self.archive.last), self._clock.wall()
-        )
+    def steady(self) -> float:
+        return max(self._clock.steady() + self._ahead, self.archive.last)
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[tuple[Archive, Moment]]:
-        """The ledger as it is, for this process alone, until the block ends.
+    def now(self) -> Moment:
+        return self.archive.calm.moment(self.steady(), self._clock.wall())
+
+    def transact(self, work: Callable[[Archive, Moment], T]) -> T:
+        """Do it with the ledger as it is, while no other process can change it.
 
         Raises:
             sqlite3.Error: the lock is taken, or the file fails; nothing has changed.
         """
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            if _identity(self._path) != self._file:  # others would not see it
+            if _identity(self._name) != self._file:  # others would not see it
                 raise sqlite3.OperationalError("the file was removed or replaced")
             self._read()
             now = self.now()
-            self.archive.ledger.sweep(now)
             if self.archive.calm.is_news(now):  # to those who are denied as well
                 self.write(now, "see")
-            yield self.archive, now
+            result = work(self.archive, now)
             self._store(now)
             self._db.execute("COMMIT")
         except BaseException:
@@ -119,6 +120,7 @@ class Journal:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+        return result
 
     def reading(self) -> Archive:
         """The ledger, with all that was written until now if the file can be read."""
@@ -126,18 +128,18 @@ class Journal:
             self._read()
         return self.archive
 
-    def write(self, now: Moment, what: str, *said: object) -> LeaseId:
-        """Within `writing`: make a change, and name the lease that it takes, if any."""
+    def write(self, now: Moment, what: str, *said: object) -> int:
+        """Within `transact`: make a change; its number names the lease it takes."""
         if not self._told:
             self.archive.begin(now)
         number = self._seq + 1
         self.archive.perform(number, now, what, said)
         self._told.append(told(what, said))
         self._seq = number
-        return lease_id(number)
+        return number
 
     def introduce(self, now: Moment, budgets: Iterable[Budget]) -> None:
-        """Within `writing`: have changes know the budgets."""
+        """Within `transact`: have changes know the budgets."""
         for budget in budgets:
             if budget not in self.archive.numbers:
                 self.write(now, "budget", introduction(budget))
@@ -229,10 +231,10 @@ class Journal:
         db.execute("PRAGMA busy_timeout = 0")
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(name: str) -> tuple[int, int]:
     """Which file that is; none of them where there is no such."""
     try:
-        found = os.stat(path)
+        found = os.stat(name)
     except OSError:
         return 0, 0
     return found.st_dev, found.st_ino

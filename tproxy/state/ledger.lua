@@ -73,8 +73,10 @@ function commands.take()
 end
 
 -- The amounts are what it cost in the end; nothing, where it is given back.
+-- Told are the numbers of the budgets that know nothing of it.
 function commands.settle()
-  for _, each in ipairs(books) do
+  local result = {'settled'}
+  for i, each in ipairs(books) do
     local book, amounts = each.book, {}
     local held = book:lease(ask.lease)
     for _, limit in ipairs(each.limits) do
@@ -94,26 +96,42 @@ function commands.settle()
     end
     if held then
       book:drop(ask.lease, held, ask.served)
+    else
+      result[#result + 1] = i
     end
   end
-  return {'settled'}
+  return result
 end
 
+-- Told are the leases that a budget knows nothing of.
 function commands.extend()
+  local result = {'extended'}
   for i, each in ipairs(books) do
-    local book = each.book
-    for lease, ago in pairs(ask.leases[i]) do
-      local held = book:lease(lease)
-      if held then
-        held.expires = now + ask.seconds
-        if ago >= 0 and not held.at then
-          book:place(held, now - ago)
-        end
-        redis.call('HSET', book.hash, 'L' .. lease, cmsgpack.pack(held))
+    for lease, said in pairs(ask.leases[i]) do
+      if not each.book:extend(lease, said[1]) then
+        result[#result + 1] = lease
       end
     end
   end
-  return {'extended'}
+  return result
+end
+
+function commands.enter()
+  for i, each in ipairs(books) do
+    for lease, said in pairs(ask.leases[i]) do
+      if not each.book:extend(lease, said[1]) then
+        each.book:enter(lease, each.limits, unpack(said))
+      end
+    end
+  end
+  return {'entered'}
+end
+
+function commands.remember()
+  for i, each in ipairs(books) do
+    each.book:remember(each.limits, unpack(ask.remembered[i]))
+  end
+  return {'remembered'}
 end
 
 function commands.rest()
@@ -121,21 +139,15 @@ function commands.rest()
   return {'resting'}
 end
 
--- `heard` is what was counted, and for how long that holds: by the provider, or before
--- a loss, as a node remembers. Of several that remember, the most is true.
+-- `heard` is what the provider has counted, and for how long that holds.
 function commands.learn()
   for i, each in ipairs(books) do
     for j, limit in ipairs(each.limits) do
       local heard, counter = ask.heard[i][j], limit.counter
       if heard ~= cjson.null then
-        local counted, seconds, remembered = heard[1], heard[2], heard[3]
-        if not remembered then
-          counter.drift = counted - counter.used - counter.flight
-          counter.extra, counter.extra_until = math.max(0, counter.drift), now + seconds
-          counter.heard_at = now
-        elseif counted > counter:more() then
-          counter.extra, counter.extra_until = counted, now + seconds
-        end
+        counter.drift = heard[1] - counter.used - counter.flight
+        counter.extra, counter.extra_until = math.max(0, counter.drift), now + heard[2]
+        counter.heard_at = now
       end
     end
   end
@@ -159,6 +171,9 @@ for i = 1, #KEYS - 2 do
   end
 end
 for _, book in pairs(by_hash) do
+  if ask.spare then
+    book:spare()
+  end
   book:sweep()
 end
 local result = commands[ask.what]()

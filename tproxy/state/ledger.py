@@ -19,25 +19,30 @@ from tproxy.core.leases import (
     Denial,
     Heard,
     LeaseId,
-    LimitState,
     Room,
-    Source,
 )
-from tproxy.core.windows import MINUTE
+from tproxy.core.windows import HOUR, MINUTE
 from tproxy.state.books import UNITS, Book, Sizes, sizes
 from tproxy.state.moments import Moment
 from tproxy.state.plans import Held, Line, Plan
 
 _MOST_PLANS = 10_000
+_MOST_LATE = 10_000
+_LATE = HOUR  # for which it is remembered what expired
 _TURNOVER = 1.0  # seconds; when a request under way will end, nobody knows
 
 
 @attrs.define(eq=False)
 class Ledger:
-    """All books and leases. Moments are handed in and never go back."""
+    """All books and leases. Moments are handed in and never go back.
+
+    `late` are leases that have expired: where its owner speaks of one after all, it is
+    held again as if it had not.
+    """
 
     books: dict[str, Book] = attrs.field(factory=dict)
     held: dict[LeaseId, Held] = attrs.field(factory=dict)
+    late: dict[LeaseId, Held] = attrs.field(factory=dict)
     _plans: dict[tuple[Budget, ...], Plan] = attrs.field(factory=dict)
     _sweep_at: float = math.inf  # no lease expires before
 
@@ -121,20 +126,16 @@ class Ledger:
 
     def reached(self, lease: LeaseId, at: float, now: Moment) -> None:
         """The provider had the request at `at`; its place in time is known."""
-        held = self.held.get(lease)
+        held = self._held(lease, now)
         if held is not None and held.at is None:
             held.at = at
-            for line in held.plan.counted:
-                counter, amount = line.counter, held.sizes[line.index]
-                counter.flight -= amount
-                counter.refresh(now)
-                counter.place(at, amount, now, held.since)
+            held.place(at, now)
 
     def settle(
         self, lease: LeaseId, actual: Sizes, outcome: Outcome, at: float, now: Moment
     ) -> None:
         """It has ended; if nobody said yet when it was reached, that was at `at`."""
-        held = self._end(lease, served=outcome is not Outcome.REFUSAL)
+        held = self._end(lease, now, served=outcome is not Outcome.REFUSAL)
         if held is None:
             return
         for line in held.plan.counted:
@@ -153,7 +154,7 @@ class Ledger:
                     counter.take_back(held.at, reserved, now)
 
     def release(self, lease: LeaseId, now: Moment) -> None:
-        held = self._end(lease, served=False)
+        held = self._end(lease, now, served=False)
         if held is None:
             return
         for line in held.plan.counted:
@@ -166,12 +167,16 @@ class Ledger:
 
     def extend(self, leases: Iterable[LeaseId], seconds: float, now: Moment) -> None:
         for lease in leases:
-            held = self.held.get(lease)
+            held = self._held(lease, now)
             if held is not None:
                 held.expires = now.steady + seconds
 
     def overdue(self, now: Moment) -> bool:
-        """Whether a lease may have expired that was not swept yet."""
+        """Whether a lease has expired that was not swept yet."""
+        if now.steady < self._sweep_at:
+            return False
+        expiries = (held.expires for held in self.held.values())
+        self._sweep_at = min(expiries, default=math.inf)
         return now.steady >= self._sweep_at
 
     def sweep(self, now: Moment) -> None:
@@ -181,11 +186,15 @@ class Ledger:
         over = [key for key, held in self.held.items() if held.expires <= now.steady]
         for lease in over:
             held = self.held[lease]
-            self.reached(lease, held.expires, now)
-            self._end(lease, served=False)
-        self._sweep_at = min(
-            (held.expires for held in self.held.values()), default=math.inf
-        )
+            if held.at is None:
+                held.place(held.expires, now)
+            self._end(lease, now, served=False)
+            self.late[lease] = held
+        while self.late:
+            lease, held = next(iter(self.late.items()))
+            if len(self.late) <= _MOST_LATE and held.expires + _LATE > now.steady:
+                break
+            del self.late[lease]
 
     def rest(self, budget: Budget, seconds: float | None, now: Moment) -> float:
         """Admit nothing for a while; return the seconds."""
@@ -242,14 +251,7 @@ class Ledger:
         )
 
     def state(self, budget: Budget, now: Moment) -> BudgetState:
-        book = self._book(budget)
-        resting = book.rest.wait(now.steady)
-        limits = tuple(
-            _state(limit, book, now, budget.share) for limit in budget.limits
-        )
-        return BudgetState(
-            budget.name, limits, book.held, budget.max_concurrent, resting
-        )
+        return self._book(budget).state(budget, now)
 
     def _book(self, budget: Budget) -> Book:
         book = self.books.get(budget.name)
@@ -257,9 +259,20 @@ class Ledger:
             book = self.books[budget.name] = Book()
         return book
 
-    def _end(self, lease: LeaseId, *, served: bool) -> Held | None:
-        held = self.held.pop(lease, None)
+    def _held(self, lease: LeaseId, now: Moment) -> Held | None:
+        """The lease; if it is late, it is held again."""
+        held = self.held.get(lease)
+        if held is None and lease in self.late:
+            held = self.late.pop(lease)
+            if held.at is None:
+                held.lift(held.expires, now)
+            self.hold(lease, held)
+        return held
+
+    def _end(self, lease: LeaseId, now: Moment, *, served: bool) -> Held | None:
+        held = self._held(lease, now)
         if held is not None:
+            del self.held[lease]
             for book, _ in held.plan.books:
                 book.held -= 1
                 if book.rest.probe is not None:
@@ -271,27 +284,3 @@ def _longer(worst: Denial | None, budget: str, limit: str, wait: float) -> Denia
     if worst is not None and worst.wait >= wait:
         return worst
     return Denial(budget, limit, wait)
-
-
-def _state(limit: Limit, book: Book, now: Moment, share: float | None) -> LimitState:
-    counter = book.counter(limit)
-    taken = counter.taken(now)
-    more = counter.more(now.steady)
-    if book.rest.wait(now.steady):
-        source, since = Source.ERROR, book.rest.begun
-    elif more:
-        source, since = Source.HEADER, counter.heard_at
-    elif taken:
-        source, since = Source.COUNTED, book.touched
-    else:
-        source, since = Source.DECLARED, now.steady
-    return LimitState(
-        limit,
-        taken - more,
-        max(limit.usable - taken, 0),
-        counter.resets_in(now),
-        source,
-        max(now.steady - since, 0.0),
-        counter.drift,
-        None if share is None else book.split(limit).shares(limit.usable, share, now),
-    )

@@ -31,11 +31,13 @@ class MemoryBreakers:
         now = self._clock.steady()
         return [self._by_model.get(name, CLOSED).state(now) for name in models]
 
-    async def asked(self, model: str) -> None:
+    async def asked(self, model: str) -> bool:
         breaker = self._by_model.get(model)
-        if breaker is not None:
-            after = breaker.asked(self._clock.steady(), self._policy)
-            self._become(model, breaker, after)
+        if breaker is None:
+            return False
+        after = breaker.asked(self._clock.steady(), self._policy)
+        self._become(model, breaker, after)
+        return after.openings > 0
 
     async def succeeded(self, model: str) -> None:
         breaker = self._by_model.get(model)

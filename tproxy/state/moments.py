@@ -34,9 +34,12 @@ class Calm:
 
     def moment(self, steady: float, wall: float) -> Moment:
         """The moment, without having seen it."""
-        if self._ahead is None or self._believes(steady, wall, self._ahead):
+        ahead = self._ahead
+        if ahead is None or -_SMALL <= wall - steady - ahead <= _SMALL:
             return Moment(steady, wall, wall)
-        return Moment(steady, wall, steady + self._ahead)
+        if self._believes(steady, wall, ahead):
+            return Moment(steady, wall, wall)
+        return Moment(steady, wall, steady + ahead)
 
     def see(self, steady: float, wall: float) -> Moment:
         """The moment, which counts for what a jump is and how long it has lasted."""
@@ -58,8 +61,7 @@ class Calm:
         return (moment.calm == moment.wall) is (self._doubtful_since is not None)
 
     def _believes(self, steady: float, wall: float, ahead: float) -> bool:
-        jump = abs(wall - steady - ahead)
-        if jump <= _SMALL or jump > _LARGE:
+        if abs(wall - steady - ahead) > _LARGE:
             return True
         since = self._doubtful_since
         return since is not None and steady - since >= _LASTING

@@ -6,7 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import attrs
+
 _TICKS = 5
+
+
+@attrs.define(eq=False)
+class Silence:
+    """Whether a server has left this process without an answer, and given none since.
+
+    Who has yet to ask it need not find that out by waiting, too.
+    """
+
+    on: bool = False
 
 
 @asynccontextmanager

@@ -130,6 +130,25 @@ class Held:
     expires: float
     at: float | None = None
 
+    def place(self, at: float, now: Moment) -> None:
+        """What was in flight has its place in time."""
+        for line in self.plan.counted:
+            counter, amount = line.counter, self.sizes[line.index]
+            counter.flight -= amount
+            counter.refresh(now)
+            counter.place(at, amount, now, self.since)
+
+    def lift(self, at: float, now: Moment) -> None:
+        """What was placed at `at` is in flight again, as it has been all the time."""
+        for line in self.plan.counted:
+            counter, amount = line.counter, self.sizes[line.index]
+            counter.refresh(now)
+            if amount and at + counter.seconds > now.steady:
+                counter.take_back(at, amount, now)
+            counter.flight += amount
+        for counter in self.plan.begins:
+            counter.idle = min(counter.idle, self.since)
+
 
 def _stakes(books: Books, *, high: bool) -> Iterator[Stake]:
     for book, budget in books:

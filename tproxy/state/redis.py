@@ -35,11 +35,11 @@ from tproxy.core.windows import MINUTE
 from tproxy.state import standing
 from tproxy.state.absence import Absence, Owed
 from tproxy.state.drift import Drifts
+from tproxy.state.holding import Holding
 from tproxy.state.remote import Remote
 from tproxy.state.script import Busy, Lost, Reply
 from tproxy.state.standin import RETRY_SECONDS, OnLoss
 
-_EXTENDED_AT_ONCE = 40  # leases, likewise
 _LOOKED_AT_ONCE = 100  # budgets, some milliseconds of the server's time
 
 
@@ -56,14 +56,15 @@ class RedisQuotas:
     _closed: dict[tuple[str, bool], tuple[Cost, float]] = attrs.field(
         factory=dict, init=False
     )
-    _reached: dict[LeaseId, float] = attrs.field(factory=dict, init=False)
+    _holding: Holding = attrs.field(init=False)
     _absence: Absence = attrs.field(init=False)
     _drifts: Drifts = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._drifts = Drifts(self._observer)
+        self._holding = Holding(self._remote, self._clock)
         self._absence = Absence(
-            self._remote, self._clock, self._observer, self._on_loss
+            *(self._remote, self._holding, self._clock, self._observer, self._on_loss)
         )
 
     async def start(self) -> None:
@@ -74,6 +75,11 @@ class RedisQuotas:
     async def close(self) -> None:
         await self._absence.close()
 
+    @property
+    def away(self) -> bool:
+        """Redis does not count for us at this moment."""
+        return self._absence.away
+
     async def reserve(
         self,
         budgets: Sequence[Budget],
@@ -83,11 +89,12 @@ class RedisQuotas:
         never = _never(budgets, cost)
         if never is not None:
             return never
-        name = LeaseId(f"{self._node}-{next(self._ids)}")
+        name = self._name()
         budgets = tuple(dict.fromkeys(budgets))
         if not budgets:
             return Lease(name, (), cost)
         if not self._absence.away:
+            since = self._clock.steady()
             said = {"lease": name, "seconds": lease_seconds}
             taking = asyncio.create_task(self._ask("take", budgets, cost, **said))
             taking.add_done_callback(_look_at)
@@ -110,13 +117,18 @@ class RedisQuotas:
                 if reply.what == "denied":
                     return self._denial(reply, budgets, cost)
                 left = standing.rooms(budgets, reply.standings, high=cost.high)
-                return Lease(name, budgets, cost, left)
+                lease = Lease(name, budgets, cost, left)
+                await self._absence.taken(self._holding.taken(lease, since))
+                return lease
         else:
             self._absence.missed()
-        return await self._absence.reserve(budgets, cost, lease_seconds, name)
+        # Of another name, as what is owed may be to give that one back.
+        return await self._absence.reserve(budgets, cost, self._name())
 
     def reached(self, lease: Lease) -> None:
-        self._reached[lease.id] = self._clock.steady()
+        held = self._holding.find(lease.id)
+        if held is not None:
+            held.reached = self._clock.steady()
 
     async def settle(
         self,
@@ -124,63 +136,32 @@ class RedisQuotas:
         actual: Cost | None = None,
         outcome: Outcome = Outcome.ANSWER,
     ) -> None:
-        cost = lease.cost if actual is None else actual
-        at = self._reached.pop(lease.id, self._clock.steady())
-        if self._absence.lent(lease):
-            await self._absence.take_back(lease, cost, outcome)
-            return
-
-        async def settle() -> Reply:
-            ago = self._clock.steady() - at
-            served = outcome is not Outcome.REFUSAL
-            return await self._remote.ask(
-                "settle",
-                lease.budgets,
-                cost,
-                outcome,
-                lease=lease.id,
-                ago=ago,
-                served=served,
-            )
-
-        if lease.budgets:
-            await self._absence.tell(settle)
+        await self._end(lease, lease.cost if actual is None else actual, outcome)
 
     async def release(self, lease: Lease) -> None:
-        self._reached.pop(lease.id, None)
-        if self._absence.lent(lease):
-            await self._absence.take_back(lease, lease.cost, None)
-        elif lease.budgets:
-            await self._absence.tell(self._releasing(lease.id, lease.budgets))
+        await self._end(lease, Cost(0), None)
+
+    async def _end(self, lease: Lease, cost: Cost, outcome: Outcome | None) -> None:
+        held = self._holding.find(lease.id)
+        if held is not None:
+            held.over = True
+            if held.reached is None:
+                held.reached = self._clock.steady()
+            await self._absence.end(held, cost, outcome)
 
     async def extend(
         self, leases: Sequence[Lease], lease_seconds: float = LEASE_SECONDS
     ) -> None:
-        for first in range(0, len(leases), _EXTENDED_AT_ONCE):
-            await self._extend(leases[first : first + _EXTENDED_AT_ONCE], lease_seconds)
+        if not self._absence.away:
+            held = filter(None, (self._holding.find(lease.id) for lease in leases))
+            try:
+                await self._holding.extend(held, lease_seconds)
+            except Lost as error:
+                self._absence.lost(error)
         # So that a share is one of what is left by then, and of those who live.
         known = tuple(self._remote.seen)
         for first in range(0, max(len(known), 1), _LOOKED_AT_ONCE):
             await self._try("look", known[first : first + _LOOKED_AT_ONCE])
-
-    async def _extend(self, leases: Sequence[Lease], lease_seconds: float) -> None:
-        theirs: dict[Budget, dict[str, float]] = {}
-        for lease in leases:
-            stand_in = self._absence.lent(lease)
-            if stand_in is not None:
-                await stand_in.extend([lease], lease_seconds)
-                continue
-            at = self._reached.get(lease.id)
-            ago = -1.0 if at is None else self._clock.steady() - at
-            for budget in lease.budgets:
-                theirs.setdefault(budget, {})[lease.id] = ago
-        if theirs:
-            await self._try(
-                "extend",
-                tuple(theirs),
-                leases=list(theirs.values()),
-                seconds=lease_seconds,
-            )
 
     async def rest(self, budget: Budget, seconds: float | None) -> float:
         longest = max((limit.window.seconds for limit in budget.limits), default=MINUTE)
@@ -248,6 +229,9 @@ class RedisQuotas:
             return await self._ask(what, budgets, **said)
         except Lost:
             return None
+
+    def _name(self) -> LeaseId:
+        return LeaseId(f"{self._node}-{next(self._ids)}")
 
     def _releasing(self, lease: LeaseId, budgets: tuple[Budget, ...]) -> Owed:
         return lambda: self._remote.ask(

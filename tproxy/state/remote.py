@@ -8,36 +8,39 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from tproxy.core.budget import ONE, Budget, Cost, Limit, Outcome
+from tproxy.core.budget import ONE, Budget, Cost, Outcome
+from tproxy.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, LeaseId
 from tproxy.core.state import Clock
-from tproxy.state.patience import within
+from tproxy.state.held import Held, by_budget, portions
+from tproxy.state.patience import Silence, within
 from tproxy.state.script import (
     Busy,
-    Figures,
     Lost,
     Reply,
     Script,
+    Silent,
     Standing,
     budget_ask,
 )
 
 _TRIES = 4
+_REMEMBERED_SECONDS = HEARTBEAT_SECONDS + 1.0  # by then all have told what they hold
+_REMEMBERED_AT_ONCE = 100  # budgets, some milliseconds of the server's time
+_GIVEN_UP = 10  # times as long as a call may take; what comes later is not done
 _AT_ONCE = 8  # calls; more would wait for the server, and be taken for lost
 _QUEUE_SECONDS = 1.0
+_OVERTAKEN = 1.0  # seconds; an answer that is older was given by a clock set back
 _MOST_SEEN = 10_000
 _ALIVE_EVERY = 5.0  # seconds
-
-Remembered = (
-    tuple[int, float, bool] | None
-)  # counted, for how long, and whether remembered
 
 
 @attrs.frozen
 class Seen:
-    """How a budget stood at the steady moment `at`."""
+    """How a budget stood at the steady moment `at`; `now` by the server's clock."""
 
     standing: Standing
     at: float
+    now: float = 0.0
 
 
 @attrs.define(eq=False)
@@ -45,22 +48,25 @@ class Remote:
     """Asks the script, and does over what has to be asked otherwise.
 
     Calls wait for their turn while the server answers others; once it is silent, all
-    that wait are lost with those that it did not answer. `time`, in tests, is what the
-    server takes for its clock.
+    that wait are lost with those that it did not answer. A server that has forgotten
+    is told first what was `seen` of it, and what is `held`. `time`, in tests, is what
+    the server takes for its clock.
     """
 
     _script: Script
     _clock: Clock
     _time: Clock | None = None
+    silence: Silence = attrs.field(factory=Silence)
     nodes: int = 0  # alive in the last 30 s; 0 while nobody has answered
     seen: dict[Budget, Seen] = attrs.field(factory=dict)
+    held: dict[LeaseId, Held] = attrs.field(factory=dict)
     _epoch: str | None = None
     _alive_at: float = -math.inf  # when the others were told
     _ahead: float | None = None  # the server's clock, of our steady one
-    _silent: bool = False
     _turns: asyncio.Semaphore = attrs.field(
         factory=lambda: asyncio.Semaphore(_AT_ONCE), init=False
     )
+    _reminding: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
     async def ask(
         self,
@@ -70,16 +76,25 @@ class Remote:
         outcome: Outcome | None = None,
         **ask: object,
     ) -> Reply:
-        """Raises Lost, after twice the time of a call at most; or Busy."""
+        """Raises Lost, after the time of a call at most; or Busy."""
         await self._turn()
         try:
-            reply = await self._answer(what, budgets, cost, outcome, ask)
-        except Lost:
-            self._silent = True
-            raise
-        else:
-            self._silent = False
-            return reply
+            async with within(self._script.patience):
+                return await self._answer(what, budgets, cost, outcome, ask)
+        except TimeoutError as error:
+            self.silence.on = True
+            raise Silent("it takes too long") from error
+        finally:
+            self._turns.release()
+
+    async def meet(self) -> None:
+        """See whether it answers and knows all that we do. Raises Lost.
+
+        There may be much to tell, so this takes as long as it takes.
+        """
+        await self._turn()
+        try:
+            await self._answer("look", (), ONE, None, {})
         finally:
             self._turns.release()
 
@@ -90,9 +105,9 @@ class Remote:
                 await self._turns.acquire()
         except TimeoutError as error:
             raise Busy("it has too much to do") from error
-        if others and self._silent:
+        if others and self.silence.on:
             self._turns.release()
-            raise Lost("it is silent")
+            raise Silent("it is silent")
 
     async def _answer(
         self,
@@ -102,78 +117,111 @@ class Remote:
         outcome: Outcome | None,
         ask: dict[str, object],
     ) -> Reply:
-        try:
-            async with within(2 * self._script.patience):
-                for _ in range(_TRIES):
-                    reply = await self._once(what, budgets, cost, outcome, ask)
-                    if reply is not None:
-                        return reply
-        except TimeoutError as error:
-            raise Lost("it takes too long") from error
+        for _ in range(_TRIES):
+            asked = self._clock.steady()
+            epoch = {} if self._epoch is None else {"epoch": self._epoch}
+            reply = await self._call(what, budgets, cost, outcome, {**epoch, **ask})
+            if reply.what == "forgotten":
+                await self._remind(reply.said[0])
+            elif reply.what != "again":
+                self._note(reply, budgets, asked)
+                return reply
         raise Lost("it contradicts itself")
 
-    def figures(self, budget: Budget, limit: Limit) -> tuple[Figures, float] | None:
-        """What was seen of a limit, and how long ago."""
-        seen = self.seen.get(budget)
-        if seen is None:
-            return None
-        figures = seen.standing.limits[budget.limits.index(limit)]
-        return figures, self._clock.steady() - seen.at
+    def _note(self, reply: Reply, budgets: Sequence[Budget], asked: float) -> None:
+        if self._epoch is None:
+            self._epoch = reply.epoch
+        self.nodes = reply.nodes
+        self._ahead = reply.now - asked
+        if len(self.seen) > _MOST_SEEN:  # reloads leave their own behind
+            self.seen.clear()
+        at, now = self._clock.steady(), reply.now
+        for budget, standing in zip(budgets, reply.standings, strict=True):
+            before = self.seen.get(budget)
+            overtaken = before is not None and now < before.now < now + _OVERTAKEN
+            if not overtaken:
+                self.seen[budget] = Seen(standing, at, now)
 
-    async def _once(
+    async def _call(
         self,
         what: str,
         budgets: Sequence[Budget],
         cost: Cost,
         outcome: Outcome | None,
         ask: dict[str, object],
-    ) -> Reply | None:
+    ) -> Reply:
         steady = self._clock.steady()
-        now = self._clock.wall() if self._ahead is None else steady + self._ahead
+        if self._ahead is None:
+            now = self._clock.wall()
+        else:
+            now = steady + self._ahead
+            ask["before"] = now + _GIVEN_UP * self._script.patience
         said = [budget_ask(budget, cost, now, outcome) for budget in budgets]
-        ask = dict(ask) if self._epoch is None else {"epoch": self._epoch, **ask}
         if cost.high:
             ask["high"] = True
         if steady - self._alive_at > _ALIVE_EVERY:
             ask["alive"] = True
         if self._time is not None:
             ask["now"] = self._time.wall()
-        reply = await self._script.call(what, budgets, said, **ask)
+        try:
+            reply = await self._script.call(what, budgets, said, **ask)
+        except Silent:
+            self.silence.on = True
+            raise
+        self.silence.on = False
         if reply.what == "again":
             self._ahead = float(reply.said[0]) - steady
-            return None
-        if reply.what == "forgotten":
-            if not self.seen or await self._remind(reply.said[0]):
-                self._epoch = reply.said[0]
-            return None
-        if "alive" in ask:
+        elif reply.what != "forgotten" and "alive" in ask:
             self._alive_at = steady
-        self._epoch, self.nodes, self._ahead = (
-            reply.epoch,
-            reply.nodes,
-            reply.now - steady,
-        )
-        if len(self.seen) > _MOST_SEEN:  # reloads leave their own behind
-            self.seen.clear()
-        for budget, standing in zip(budgets, reply.standings, strict=True):
-            self.seen[budget] = Seen(standing, self._clock.steady())
         return reply
 
-    async def _remind(self, epoch: str) -> bool:
-        """Tell a server that has lost its memory what we remember; whether it knows.
+    async def _remind(self, epoch: str) -> None:
+        """Tell a server that has lost its memory what we remember, and what we hold.
 
-        Until it does, we go on in the epoch that it has forgotten, and are told so.
+        Until it knows all, we go on in the epoch that it has forgotten, and are told
+        so. What is told twice counts once.
         """
-        budgets = list(self.seen)
-        heard = [list(self._remembered(budget)) for budget in budgets]
-        ask: dict[str, object] = {"heard": heard, "epoch": epoch}
-        return await self._once("learn", budgets, ONE, None, ask) is not None
+        async with self._reminding:
+            if self._epoch == epoch:
+                return
+            seen = tuple(self.seen.items())
+            for first in range(0, len(seen), _REMEMBERED_AT_ONCE):
+                budgets, stood = zip(
+                    *seen[first : first + _REMEMBERED_AT_ONCE], strict=True
+                )
+                memory = [list(self._remembered(each)) for each in stood]
+                said: dict[str, object]
+                said = {"remembered": memory, "seconds": _REMEMBERED_SECONDS}
+                if not await self._told("remember", budgets, epoch, said):
+                    return
+            now = self._clock.steady()
+            known = [held for held in self.held.values() if now < held.known_until]
+            for each in portions(known):
+                told = by_budget(each, self._clock.steady(), whole=True)
+                leases = list(told.values())
+                said = {"leases": leases, "seconds": LEASE_SECONDS, "remembered": True}
+                if not await self._told("enter", tuple(told), epoch, said):
+                    return
+            self._epoch = epoch
 
-    def _remembered(self, budget: Budget) -> Iterator[Remembered]:
-        for limit in budget.limits:
-            known = self.figures(budget, limit)
-            if known is None or known[0].resets_in <= known[1]:
-                yield None
-            else:
-                figures, ago = known
-                yield figures.taken + figures.more, figures.resets_in - ago, True
+    async def _told(
+        self, what: str, budgets: Sequence[Budget], epoch: str, said: dict[str, object]
+    ) -> bool:
+        """Whether it has heard; it may have forgotten again. Raises Lost."""
+        for _ in range(_TRIES):
+            ask = {"epoch": epoch, **said}
+            reply = await self._call(what, budgets, ONE, None, ask)
+            if reply.what != "again":
+                return reply.what != "forgotten"
+        return False
+
+    def _remembered(self, seen: Seen) -> Iterator[object]:
+        """What was under way; then what was counted under each limit, and how long."""
+        ago = self._clock.steady() - seen.at
+        yield seen.standing.under_way if ago < LEASE_SECONDS else 0
+        yield [
+            (figures.taken + figures.more, figures.resets_in - ago)
+            if figures.resets_in > ago
+            else None
+            for figures in seen.standing.limits
+        ]

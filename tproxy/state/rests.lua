@@ -28,6 +28,12 @@ local function packed_rest(rest)
     rest.forgotten_at, rest.probed_at, rest.probe_until) .. rest.probe
 end
 
+local function set_back(rest, seconds)
+  for _, moment in ipairs({'until', 'begun', 'forgotten_at', 'probed_at', 'probe_until'}) do
+    rest[moment] = rest[moment] - seconds
+  end
+end
+
 local function forget(rest)
   if now >= rest.forgotten_at then
     rest.guess, rest.probe = 0, ''

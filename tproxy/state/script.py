@@ -16,7 +16,9 @@ import attrs
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as TookTooLong
 
 from tproxy.core.budget import Budget, Cost, Limit, Outcome
 from tproxy.core.windows import DAY, Kind, bounds
@@ -30,7 +32,7 @@ _KINDS = {Kind.ROLLING: 0.0, Kind.FIRST_USE: 1.0}  # all others are fixed
 
 _PARTS = (
     *("asking.lua", "taking.lua", "counting.lua", "first_use.lua"),
-    *("rests.lua", "shares.lua", "books.lua", "ledger.lua"),
+    *("rests.lua", "shares.lua", "books.lua", "leases.lua", "ledger.lua"),
 )
 _LUA = "\n".join(
     (resources.files("tproxy.state") / part).read_text("utf-8") for part in _PARTS
@@ -47,6 +49,10 @@ _SENSELESS = (ValueError, TypeError, LookupError, OverflowError, struct.error)
 
 class Lost(Exception):
     """Redis did not answer in time, or with something else than an answer."""
+
+
+class Silent(Lost):
+    """It did not answer at all."""
 
 
 class Busy(Lost):
@@ -143,8 +149,10 @@ class Script:
             async with within(self.patience):
                 answer = await self._run(keys, text, *said)
             return _checked(_read(answer, budgets), budgets)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Lost(str(error) or type(error).__name__) from error
+        except (NotConnected, TookTooLong, OSError, TimeoutError) as error:
+            raise Silent(str(error) or type(error).__name__) from error
+        except RedisError as error:
+            raise Lost(str(error)) from error
         except _SENSELESS as error:
             raise Lost(f"its answer makes no sense: {error!r}") from error
 
@@ -233,6 +241,10 @@ def _checked(reply: Reply, budgets: Sequence[Budget]) -> Reply:
     told = [len(standing.limits) for standing in reply.standings]
     if not reply.epoch or told != [len(budget.limits) for budget in budgets]:
         raise ValueError("about something else")
+    if reply.what == "settled":
+        unknown = map(int, reply.said)
+        if not all(1 <= which <= len(told) for which in unknown):
+            raise ValueError("of nothing")
     if reply.what == "denied":
         wait, which, index = map(float, reply.said)
         if not 1 <= which <= len(told) or not -1 <= index <= told[int(which) - 1]:

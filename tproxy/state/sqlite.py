@@ -1,8 +1,9 @@
 """Quotas in a file, shared by the processes of one host.
 
 A reservation takes about as long as handing it to a thread and back would, so it runs
-on the event loop. A lock that another process holds is tried for again, not waited for.
-Checkpoints wait for the disk, and have a thread.
+on the event loop, together with those that are asked for at the same time. A lock that
+another process holds is tried for again, not waited for. Checkpoints wait for the disk,
+and have a thread.
 
 What a request took is given back, or corrected, a little later: until then others count
 all of it, and for good if this process is killed. Here it is seen at once. A rest is
@@ -30,12 +31,13 @@ from tproxy.core.leases import (
     Room,
 )
 from tproxy.core.state import Clock
-from tproxy.state.archive import Archive
+from tproxy.state.archive import Archive, lease_id
 from tproxy.state.books import Sizes, sizes
 from tproxy.state.drift import Drifts
 from tproxy.state.journal import Journal
 from tproxy.state.ledger import Ledger
 from tproxy.state.moments import Moment
+from tproxy.state.plans import Plan
 from tproxy.state.writing import Writer
 
 _RETRY = 1.0  # seconds, told to those who cannot be counted
@@ -82,41 +84,38 @@ class SqliteQuotas:
         self._writer.close()
         self._journal.close()
 
+    @property
+    def away(self) -> bool:
+        """The file cannot be written."""
+        return self._writer.away
+
     async def reserve(
         self,
         budgets: Sequence[Budget],
         cost: Cost = ONE,
         lease_seconds: float = LEASE_SECONDS,
     ) -> Lease | Denial:
-        ledger = self._journal.archive.ledger
-        plan = ledger.plan(budgets, high=cost.high)
-        if plan.unlimited and not any(book.rest.guess for book, _ in plan.books):
-            denial = ledger.denial(plan, cost, self._journal.now())
-            return denial or Lease(_UNCOUNTED, plan.budgets, cost)
+        before = self._journal.archive.ledger
+        known = before.plan(budgets, high=cost.high)
+        if known.unlimited and not any(book.rest.guess for book, _ in known.books):
+            denial = before.denial(known, cost, self._journal.now())
+            return denial or Lease(_UNCOUNTED, known.budgets, cost)
 
         def take(archive: Archive, now: Moment) -> Lease | Denial:
             ledger = archive.ledger
-            plan = ledger.plan(budgets, high=cost.high)
-            denial = ledger.denial(plan, cost, now)
-            if denial is not None:
-                budget = ledger.in_vain(plan, denial, now)
-                if budget is not None:
-                    self._write_now(budget, now, "wish", sizes(cost), *_HIGH[cost.high])
-                return denial
-            try:
-                numbers = archive.numbers_of(plan)
-            except KeyError:
-                self._journal.introduce(now, plan.budgets)
-                numbers = archive.numbers_of(plan)
-            said = (numbers, sizes(cost), lease_seconds, *_HIGH[cost.high])
-            lease = self._journal.write(now, "take", *said)
-            return Lease(lease, plan.budgets, cost, ledger.rooms(plan, now))
+            same = ledger is before
+            plan = known if same else ledger.plan(budgets, high=cost.high)
+            return self._take(archive, plan, cost, lease_seconds, now)
 
-        return await self._writer.do(take) or Denial("", STORE, _RETRY)
+        def give_back(result: Lease | Denial | None) -> None:
+            if isinstance(result, Lease):
+                self._owe("release", result.id)
+
+        return await self._writer.do(take, give_back) or Denial("", STORE, _RETRY)
 
     def reached(self, lease: Lease) -> None:
         if lease.id:
-            self._reached[lease.id] = self._journal.now().steady
+            self._reached[lease.id] = self._journal.steady()
 
     async def settle(
         self,
@@ -125,7 +124,7 @@ class SqliteQuotas:
         outcome: Outcome = Outcome.ANSWER,
     ) -> None:
         if lease.id:
-            at = self._reached.pop(lease.id, None) or self._journal.now().steady
+            at = self._reached.pop(lease.id, None) or self._journal.steady()
             cost = sizes(lease.cost if actual is None else actual)
             self._owe("settle", lease.id, cost, outcome.value, at)
             if self._takes_more(lease, cost):
@@ -143,7 +142,7 @@ class SqliteQuotas:
         reached = [(key, self._reached[key]) for key in ids if key in self._reached]
         if ids:
             self._owe("extend", ids, lease_seconds, reached)
-            await self._writer.pay()
+        await self._writer.pay()
 
     async def rest(self, budget: Budget, seconds: float | None) -> float:
         self._owe_of(budget, "rest", seconds)
@@ -189,11 +188,36 @@ class SqliteQuotas:
             now = self._journal.now()
         return self._journal.archive.ledger, now
 
+    def _take(
+        self,
+        archive: Archive,
+        plan: Plan,
+        cost: Cost,
+        lease_seconds: float,
+        now: Moment,
+    ) -> Lease | Denial:
+        ledger = archive.ledger
+        denial = ledger.denial(plan, cost, now)
+        if denial is not None:
+            budget = ledger.in_vain(plan, denial, now)
+            if budget is not None:
+                self._write_now(budget, now, "wish", sizes(cost), *_HIGH[cost.high])
+            return denial
+        try:
+            numbers = archive.numbers_of(plan)
+        except KeyError:
+            self._journal.introduce(now, plan.budgets)
+            numbers = archive.numbers_of(plan)
+        said = (numbers, sizes(cost), lease_seconds, *_HIGH[cost.high])
+        lease = lease_id(self._journal.write(now, "take", *said))
+        return Lease(lease, plan.budgets, cost, ledger.rooms(plan, now))
+
     def _takes_more(self, lease: Lease, cost: Sizes) -> bool:
         """Whether it cost more than was reserved, of what anybody counts."""
         if not any(map(operator.gt, cost, sizes(lease.cost))):
             return False
-        held = self._journal.archive.ledger.held.get(lease.id)
+        ledger = self._journal.archive.ledger
+        held = ledger.held.get(lease.id) or ledger.late.get(lease.id)
         return held is not None and any(
             cost[line.index] > held.sizes[line.index] for line in held.plan.counted
         )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import enum
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from tproxy.core.budget import Budget, Cost, Limit, Outcome
+from tproxy.core.budget import Budget, Cost, Outcome
 from tproxy.core.leases import CONCURRENCY, STORE, Denial, Heard, Lease, LeaseId
 from tproxy.core.state import Clock
+from tproxy.state.held import Held
 from tproxy.state.memory_quotas import MemoryQuotas
+from tproxy.state.remote import Seen
 
 RETRY_SECONDS = 1.0  # told to those whom nobody can count
-
-Left = tuple[int, float]  # of a limit, and the seconds until all of it is free again
+_ANY = 2**62  # as good as no limit
 
 
 class OnLoss(enum.Enum):
@@ -29,31 +32,45 @@ class OnLoss(enum.Enum):
 class StandIn:
     """Takes the place of a store from the moment it is lost until it is found.
 
-    Under `SHARE` a budget's limits are divided by the number of `nodes`, and so is what
-    `left` says was left of them when the store was lost. A node that has never met the
-    store knows neither, and admits nothing. Whatever was used is kept in `used`.
+    Under `SHARE` a node has its part, one of `nodes`, of what was left of each limit
+    when it was last `seen`; once that is over, of the limit. Places at once it keeps
+    that it has, and has its part of those that were free. A node that has never met
+    the store knows neither, and admits nothing. What was used is kept in `used`.
     """
 
     _clock: Clock
     _mode: OnLoss
     _nodes: int
-    _left: Callable[[Budget, Limit], Left | None]
+    _seen: Callable[[Budget], Seen | None]
     used: dict[Budget, Cost] = attrs.field(factory=dict)
     _quotas: MemoryQuotas = attrs.field(init=False)
     _parts: dict[Budget, Budget | Denial] = attrs.field(factory=dict)
-    _leases: dict[LeaseId, tuple[Lease, Lease]] = attrs.field(factory=dict)
-    _over: bool = False
+    _mine: dict[LeaseId, Lease] = attrs.field(factory=dict)
+    _kept: Counter[str] = attrs.field(factory=Counter)  # places, by budget
 
     def __attrs_post_init__(self) -> None:
         self._quotas = MemoryQuotas(self._clock)
 
+    async def adopt(self, held: Held) -> None:
+        """It was under way when the store was lost, and keeps its place.
+
+        What it takes counts as long as it may reach its provider.
+        """
+        if self._mode is not OnLoss.SHARE:
+            return
+        lease = held.lease
+        budgets = [_unlimited(budget, held) for budget in lease.budgets]
+        taken = await self._quotas.reserve(budgets, lease.cost, math.inf)
+        if isinstance(taken, Lease):  # as nothing limits it
+            self._mine[lease.id] = taken
+            self._kept.update(budget.name for budget in budgets)
+
     async def reserve(
-        self, budgets: Sequence[Budget], cost: Cost, lease_seconds: float, name: LeaseId
+        self, budgets: Sequence[Budget], cost: Cost, name: LeaseId
     ) -> Lease | Denial:
-        """The lease is called `name`."""
+        """The lease is called `name`, and lasts until its `end`."""
         lease = Lease(name, tuple(budgets), cost)
         if self._mode is OnLoss.OPEN:
-            self._lend(lease, lease)
             return lease
         if self._mode is OnLoss.STRICT or not self._nodes:
             return Denial("", STORE, RETRY_SECONDS)
@@ -62,38 +79,23 @@ class StandIn:
         if denials:
             return max(denials, key=lambda denial: denial.wait)
         mine = [part for part in parts if isinstance(part, Budget)]
-        taken = await self._quotas.reserve(mine, cost, lease_seconds)
-        if isinstance(taken, Lease):
-            self._lend(lease, taken)
-            return attrs.evolve(lease, rooms=taken.rooms)
-        return taken
+        taken = await self._quotas.reserve(mine, cost, math.inf)
+        if isinstance(taken, Denial):
+            return taken
+        self._mine[name] = taken
+        return attrs.evolve(lease, rooms=taken.rooms)
 
-    def has(self, lease: Lease) -> bool:
-        return lease.id in self._leases
-
-    async def end(self, lease: Lease, actual: Cost, outcome: Outcome | None) -> None:
+    async def end(self, held: Held, actual: Cost, outcome: Outcome | None) -> None:
         """It was settled; or released, where there is no outcome."""
-        _, mine = self._leases.pop(lease.id)
+        mine = self._mine.pop(held.lease.id, None)
+        if outcome is not None and held.lent:
+            self.add(held.lease.budgets, actual, outcome)
+        if mine is None:
+            return
         if outcome is None:
             await self._quotas.release(mine)
-            return
-        await self._quotas.settle(mine, actual, outcome)
-        self.add(lease.budgets, _beyond(actual, lease.cost, self._over), outcome)
-
-    def hand_over(self) -> None:
-        """Have what is under way count as used, now and from now on.
-
-        For the store is about to know how much is left, and would give that again.
-        """
-        if not self._over:
-            self._over = True
-            for lease, _ in self._leases.values():
-                self.add(lease.budgets, lease.cost, Outcome.ANSWER)
-
-    def _lend(self, lease: Lease, mine: Lease) -> None:
-        self._leases[lease.id] = lease, mine
-        if self._over:
-            self.add(lease.budgets, lease.cost, Outcome.ANSWER)
+        else:
+            await self._quotas.settle(mine, actual, outcome)
 
     def add(self, budgets: Iterable[Budget], cost: Cost, outcome: Outcome) -> None:
         """Remember what was used of those that count it."""
@@ -110,10 +112,6 @@ class StandIn:
                 before.tokens + cost.tokens,
                 before.spend + cost.spend,
             )
-
-    async def extend(self, leases: Iterable[Lease], lease_seconds: float) -> None:
-        mine = [self._leases[lease.id][1] for lease in leases if self.has(lease)]
-        await self._quotas.extend(mine, lease_seconds)
 
     async def rest(self, budget: Budget, seconds: float | None) -> float:
         if self._mode is OnLoss.SHARE and self._nodes:
@@ -138,29 +136,32 @@ class StandIn:
             if not amount:
                 return Denial(budget.name, limit.label, RETRY_SECONDS)
             limits.append(attrs.evolve(limit, amount=amount, kept=0))
-        most = budget.max_concurrent
-        if most is not None and not most // self._nodes:
+        most = self._places(budget)
+        if most == 0:
             return Denial(budget.name, CONCURRENCY, RETRY_SECONDS)
-        return attrs.evolve(
-            budget,
-            limits=tuple(limits),
-            max_concurrent=None if most is None else most // self._nodes,
-        )
+        return attrs.evolve(budget, limits=tuple(limits), max_concurrent=most)
+
+    def _places(self, budget: Budget) -> int | None:
+        if budget.max_concurrent is None:
+            return None
+        seen, kept = self._seen(budget), self._kept[budget.name]
+        taken = kept if seen is None else max(seen.standing.under_way, kept)
+        return kept + max(budget.max_concurrent - taken, 0) // self._nodes
 
     def _heard(self, budget: Budget) -> Iterable[Heard]:
-        for limit in budget.limits:
-            known = self._left(budget, limit)
-            if known is not None:
-                left, resets_in = known
-                yield Heard(limit.unit, limit.window, left // self._nodes, resets_in)
+        seen = self._seen(budget)
+        if seen is None:
+            return
+        ago = self._clock.steady() - seen.at
+        for limit, figures in zip(budget.limits, seen.standing.limits, strict=True):
+            left = max(limit.usable - figures.taken - figures.more, 0) // self._nodes
+            lasts = figures.resets_in - ago
+            if lasts > 0:
+                yield Heard(limit.unit, limit.window, left, lasts)
 
 
-def _beyond(actual: Cost, reserved: Cost, told: bool) -> Cost:
-    """What of it the store does not know; what was too much stays counted."""
-    if not told:
-        return actual
-    return Cost(
-        max(actual.requests - reserved.requests, 0),
-        max(actual.tokens - reserved.tokens, 0),
-        max(actual.spend - reserved.spend, 0),
-    )
+def _unlimited(budget: Budget, held: Held) -> Budget:
+    """To be counted in, whatever is left; once it was reached, nothing but a place."""
+    limits = budget.limits if held.reached is None else ()
+    free = tuple(attrs.evolve(limit, amount=_ANY, kept=0) for limit in limits)
+    return Budget(budget.name, free, counts=budget.counts)

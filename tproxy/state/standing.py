@@ -14,9 +14,11 @@ from tproxy.core.leases import (
     ShareState,
     Source,
 )
-from tproxy.state.remote import Remembered, Seen
+from tproxy.state.remote import Seen
 from tproxy.state.script import Figures, Parts, Standing
 from tproxy.state.shares import bound, part_of
+
+Lesson = tuple[int, float] | None  # counted, and for how many seconds that holds
 
 
 def rooms(
@@ -45,7 +47,7 @@ def _left(limit: Limit, figures: Figures, share: float | None, *, high: bool) ->
     return max(left, 0)
 
 
-def lessons(budget: Budget, heard: Sequence[Heard]) -> list[Remembered]:
+def lessons(budget: Budget, heard: Sequence[Heard]) -> list[Lesson]:
     """For each limit what the provider said of it, bounded by what was declared."""
     said = {(h.unit, h.window): h for h in heard}
     return [
@@ -75,10 +77,8 @@ def state(budget: Budget, seen: Seen | None, now: float) -> BudgetState:
     )
 
 
-def _lesson(limit: Limit, said: Heard | None) -> Remembered:
-    if said is None:
-        return None
-    return limit.amount - max(said.left, 0), said.seconds, False
+def _lesson(limit: Limit, said: Heard | None) -> Lesson:
+    return None if said is None else (limit.amount - max(said.left, 0), said.seconds)
 
 
 def _shares(limit: Limit, parts: Parts | None, share: float | None) -> Shares | None:
