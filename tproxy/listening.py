@@ -10,6 +10,7 @@ import sys
 import attrs
 from tornado.netutil import bind_sockets
 
+from tproxy.core.events import Notice, Observer
 from tproxy.server.unix import bind_unix, unbind
 from tproxy.settings import ServerSettings
 
@@ -34,6 +35,20 @@ class Listening:
     def port(self) -> int:
         """0 for a Unix socket."""
         return 0 if self.path is not None else _port(self.sockets)
+
+    def renew(self, server: ServerSettings, observer: Observer) -> None:
+        """Show the certificate that is in its files by now to whoever connects next.
+
+        If it cannot be shown, the one before stays, and `observer` is told.
+        """
+        if self.tls is None or server.tls_cert is None:
+            return
+        try:
+            _tls(server)  # first: half a pair would take the place of a whole one
+            self.tls.load_cert_chain(server.tls_cert, server.tls_key)
+        except OSError as error:
+            words = "the TLS certificate cannot be read again; the one before stays"
+            observer.emit(Notice("error", words, {"error": str(error)}))
 
     def close(self) -> None:
         """Accept nothing in this process; whoever else has the sockets may."""

@@ -16,6 +16,7 @@ TABLE: dict[type[ProxyError], tuple[int, str, str]] = {
     errors.NotFound: (404, "invalid_request_error", "not_found"),
     errors.ModelNotFound: (404, "invalid_request_error", "model_not_found"),
     errors.MethodNotAllowed: (405, "invalid_request_error", "method_not_allowed"),
+    errors.ClientLeft: (499, "invalid_request_error", "client_left"),
     errors.Draining: (503, "server_error", "draining"),
     errors.Overloaded: (503, "server_error", "overloaded"),
     errors.QuotaExhausted: (429, "rate_limit_error", "quota_exhausted"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.daemon import running
 from tests.dialect import DONE, event
 from tests.serving import chat, read_reply, run
 
+CERTIFICATE = Path(__file__).parents[1] / "data" / "localhost.pem"
 STREAMS = 20
 MOST = 256 * 1024  # bytes a stream
 HEAD = (
@@ -43,10 +45,49 @@ def resident(pid: int) -> int:
     return int(found[1]) * 1_024
 
 
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of who shows the certificate, and of who trusts it."""
+    shown = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    shown.load_cert_chain(CERTIFICATE)
+    return shown, ssl.create_default_context(cafile=CERTIFICATE)
+
+
+def choose(loop: str, folder: Path) -> None:
+    """Have a daemon that is started in `folder` run on it."""
+    if loop == "asyncio":  # found before the real one
+        (folder / "uvloop.py").write_text("raise ImportError")
+
+
+def configuration(port: int, *, tls: bool) -> str:
+    text = (
+        "models: [{name: p/a, provider: p, token: k, model_size: SMALL,\n"
+        f" url: 'http://localhost:{port}/v1/chat/completions'}}]\n"
+        "state: {backend: memory}\n"
+    )
+    if not tls:
+        return text
+    client = f"http_client_config: {{ca_file: {CERTIFICATE}}}"
+    server = f"server: {{tls: {{cert: {CERTIFICATE}, key: {CERTIFICATE}}}}}\n"
+    return text.replace("url: 'http:", f"{client}, url: 'https:") + server
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
-@pytest.mark.parametrize("offered", OFFERED.values(), ids=OFFERED)
-def test_a_slow_client_costs_little(tmp_path: Path, offered: bytes) -> None:
+@pytest.mark.parametrize(
+    ("offered", "tls", "loop"),
+    [
+        ("small chunks", False, "uvloop"),
+        ("a chunk without end", False, "asyncio"),
+        ("large chunks", True, "uvloop"),
+        ("large chunks", True, "asyncio"),
+    ],
+)
+def test_a_slow_client_costs_little(
+    tmp_path: Path, offered: str, tls: bool, loop: str
+) -> None:
+    """TLS is from the client and to the provider as well."""
     taken = 0
+    shown, trusting = contexts() if tls else (None, None)
+    choose(loop, tmp_path)
 
     async def provide(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -61,12 +102,12 @@ def test_a_slow_client_costs_little(tmp_path: Path, offered: bytes) -> None:
                 if b"whole" in asked:
                     writer.write(chunk(event(finish="stop") + DONE) + b"0\r\n\r\n")
                     continue
-                if not offered[:1].isdigit():
+                if not OFFERED[offered][:1].isdigit():
                     writer.write(b"%x\r\n" % (1 << 40))
                 while True:
-                    writer.write(offered)
+                    writer.write(OFFERED[offered])
                     await writer.drain()
-                    taken += len(offered)
+                    taken += len(OFFERED[offered])
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -77,22 +118,26 @@ def test_a_slow_client_costs_little(tmp_path: Path, offered: bytes) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
-        reader, writer = await asyncio.open_connection(sock=sock, limit=1_024)
+        reader, writer = await asyncio.open_connection(
+            sock=sock,
+            limit=1_024,
+            ssl=trusting,
+            server_hostname="localhost" if tls else None,
+        )
         writer.write(chat(stream=True))
         await reader.readuntil(b"\r\n\r\n")
         return writer
 
     async def test() -> None:
-        server = await asyncio.start_server(provide, "127.0.0.1", 0)
+        server = await asyncio.start_server(provide, "127.0.0.1", 0, ssl=shown)
         port = server.sockets[0].getsockname()[1]
-        (tmp_path / "c.yaml").write_text(
-            "models: [{name: p/a, provider: p, token: k, model_size: SMALL,\n"
-            f" url: 'http://127.0.0.1:{port}/v1/chat/completions'}}]\n"
-            "state: {backend: memory}\n"
-        )
+        (tmp_path / "c.yaml").write_text(configuration(port, tls=tls))
         async with running("--config", "c.yaml", cwd=tmp_path) as daemon:
+            assert daemon.lines[-1]["loop"] == loop
             for _ in range(20):  # so that all is loaded that will be
-                reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+                reader, writer = await asyncio.open_connection(
+                    "localhost", daemon.port, ssl=trusting, family=socket.AF_INET
+                )
                 writer.write(chat(stream=True, user="whole"))
                 assert (await read_reply(reader)).body.endswith(DONE)
                 writer.close()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.serving import TOKEN, chat, request, run, send, serving
+from tests.serving import TOKEN, chat, read_reply, request, run, send, serving
 from tests.skipping import run_skipping
 from tproxy.web.refused import MOST_A_SECOND
 
@@ -110,5 +110,73 @@ def test_a_flood_has_so_many_lines_a_second_and_is_counted() -> None:
             await asyncio.sleep(1.5)
             assert len(recorder.requests) == MOST_A_SECOND + 1
             assert len(recorder.notices) == 1
+
+    run_skipping(test())
+
+
+WHOLE = chat()
+HEAD = WHOLE.index(b"\r\n\r\n") + 4
+
+
+@pytest.mark.parametrize("abrupt", [False, True], ids=["closes", "resets"])
+@pytest.mark.parametrize(
+    ("sent", "asked"),
+    [
+        (WHOLE[:1], ("", "")),
+        (WHOLE[: HEAD - 1], ("", "")),
+        (WHOLE[:HEAD], ("POST", "/v1/chat/completions")),
+        (WHOLE[:-1], ("POST", "/v1/chat/completions")),
+    ],
+)
+def test_a_client_that_leaves_within_its_request_is_told_of(
+    sent: bytes, asked: tuple[str, str], abrupt: bool
+) -> None:
+    async def test() -> None:
+        async with serving() as (proxy, recorder):
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(sent)
+            await asyncio.sleep(2)
+            if abrupt:
+                writer.transport.abort()
+            else:
+                writer.close()
+            await asyncio.sleep(1)
+
+            [line] = recorder.requests
+            assert (line.status, line.code, line.left) == (499, None, True)
+            assert (line.method, line.route) == asked
+            assert line.seconds == pytest.approx(2, rel=0.2)
+
+    run_skipping(test())
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", request("GET", "/ping", headers=())])
+def test_nothing_is_told_of_who_leaves_between_requests(sent: bytes) -> None:
+    async def test() -> None:
+        async with serving() as (proxy, recorder):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(sent)
+            if len(sent) > 2:
+                await read_reply(reader)
+            await asyncio.sleep(1)
+            writer.close()
+            await asyncio.sleep(1)
+
+            assert not [line for line in recorder.requests if line.left]
+
+    run_skipping(test())
+
+
+def test_what_the_proxy_itself_cuts_short_is_not_told_of_as_left() -> None:
+    async def test() -> None:
+        async with serving() as (proxy, recorder):
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(WHOLE[:-1])
+            await asyncio.sleep(1)
+            await proxy.stop()
+            await asyncio.sleep(1)
+            writer.close()
+
+            assert recorder.requests == []
 
     run_skipping(test())

@@ -10,6 +10,7 @@ ProxyError                    status  code                     asked next
 ├─ NotFound                   404     not_found
 ├─ ModelNotFound              404     model_not_found
 ├─ MethodNotAllowed           405     method_not_allowed
+├─ ClientLeft                 499     client_left
 ├─ Draining                   503     draining
 ├─ Overloaded                 503     overloaded
 ├─ QuotaExhausted             429     quota_exhausted
@@ -129,6 +130,17 @@ class Unavailable(ProxyError):
     """
 
     retry_after: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ClientLeft(ProxyError):
+    """The client went away within its request; nobody is there to be told.
+
+    The status is nginx's, which operators know from its log.
+    """
+
+    message: str = "The client left before its request was whole."
+    TOLD: ClassVar[Told] = Told(499, _CALLER, "client_left")
 
 
 @attrs.frozen(kw_only=True)

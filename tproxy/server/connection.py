@@ -18,7 +18,7 @@ import attrs
 from tornado.httputil import HTTPInputError, RequestStartLine
 from tornado.log import app_log
 
-from tproxy.core.errors import ProxyError
+from tproxy.core.errors import ClientLeft, ProxyError
 from tproxy.server import body as bodies
 from tproxy.server import refusals
 from tproxy.server.body import Body
@@ -87,6 +87,7 @@ class Connection(asyncio.Protocol):
                 self._flow(delivery)
 
     def eof_received(self) -> None:
+        self._tell_if_left_early()
         if self._exchange is None:
             self._outflow.shut()
         else:
@@ -99,6 +100,7 @@ class Connection(asyncio.Protocol):
         self._outflow.release()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._tell_if_left_early()
         self._deadline.cancel()
         self._outflow.closed = True
         self._leave()
@@ -280,6 +282,18 @@ class Connection(asyncio.Protocol):
             self._end(linger=True)
         if delivery is not None and not delivery.over:
             delivery.abandon()
+
+    def _tell_if_left_early(self) -> None:
+        """Tell of a request that is not whole as its client leaves: no handler does."""
+        exchange, delivery = self._exchange, self._delivery
+        if self._outflow.closed:
+            return  # by us
+        if exchange is None:
+            asked, early = None, bool(self._reader.kept.strip())
+        else:
+            asked, early = exchange.asked, delivery is not None and not delivery.over
+        if early:
+            self._shared.tell(ClientLeft(), asked, self._since)
 
     def _leave(self) -> None:
         """The client has: whoever works for it is told."""

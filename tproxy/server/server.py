@@ -13,6 +13,7 @@ from tornado.httputil import HTTPServerConnectionDelegate
 
 from tproxy.server.connection import Connection
 from tproxy.server.limits import Limits
+from tproxy.server.secure import SecureConnection
 from tproxy.server.shared import Open, Refused, Shared
 
 _BACKLOG = 1_024  # connections the system holds until we accept them
@@ -34,7 +35,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many are open, TLS handshakes under way not counted."""
+        """How many are open."""
         return len(self._shared.connections) if self._shared is not None else 0
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
@@ -46,8 +47,7 @@ class Server:
         loop = asyncio.get_running_loop()
         if self._shared is None:
             self._shared = Shared(self.application, self.limits, loop, self.refused)
-        shared = self._shared
-        handshake = self.limits.handshake_seconds if self.tls is not None else None
+        shared, tls = self._shared, self.tls
         for bound in sockets:
             listen = (
                 loop.create_unix_server
@@ -56,11 +56,13 @@ class Server:
             )
             self._listening.append(
                 await listen(
-                    lambda: Connection(shared),
+                    lambda: (
+                        Connection(shared)
+                        if tls is None
+                        else SecureConnection(shared, tls)
+                    ),
                     sock=bound,
                     backlog=_BACKLOG,
-                    ssl=self.tls,
-                    ssl_handshake_timeout=handshake,
                 )
             )
 

@@ -18,6 +18,8 @@ from tproxy.server.limits import Limits
 # read, and how long we waited for the rest of it. Returns the id it is to be told by.
 Refused: TypeAlias = Callable[[ProxyError, RequestStartLine | None, float], str]
 
+_READ = 16_384  # bytes
+
 
 class Open(Protocol):
     """A connection, as its server sees it."""
@@ -46,13 +48,17 @@ class HTTPDate:
 
 @attrs.define(eq=False)
 class Shared:
-    """`done` is a future that is: for every write that need not wait."""
+    """`done` is a future that is: for every write that need not wait.
+
+    `view` is where reads over TLS land; nothing in it is awaited.
+    """
 
     application: HTTPServerConnectionDelegate
     limits: Limits
     loop: asyncio.AbstractEventLoop
     _refused: Refused
     done: asyncio.Future[None] = attrs.field(init=False)
+    view: memoryview = attrs.field(init=False, repr=False)
     date: HTTPDate = attrs.field(factory=HTTPDate)
     connections: set[Open] = attrs.field(factory=set)
     empty: asyncio.Event = attrs.field(factory=asyncio.Event)  # no connection is left
@@ -61,6 +67,7 @@ class Shared:
     def __attrs_post_init__(self) -> None:
         self.done = self.loop.create_future()
         self.done.set_result(None)
+        self.view = memoryview(bytearray(_READ))
         self.empty.set()
 
     def tell(

@@ -16,7 +16,7 @@ from tproxy.transport.tls import Contexts
 if TYPE_CHECKING:
     from tproxy.transport.exchange import Exchange
 
-_READ = 32_768  # bytes taken from a socket at a time
+_READ = 16_384  # bytes taken from a socket at a time
 
 
 class Pool:

@@ -1,4 +1,4 @@
-"""Log lines of requests that the server refuses by itself: no handler hears of them."""
+"""Log lines of requests that no handler answers: refused by the server, or left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 from tornado.httputil import RequestStartLine
 
-from tproxy.core.errors import ProxyError
+from tproxy.core.errors import ClientLeft, ProxyError
 from tproxy.core.events import Notice, RequestFinished
 from tproxy.web.context import Context
 
@@ -33,6 +33,7 @@ class Refused:
             asyncio.get_running_loop().call_later(1.0, self._next_second)
         self._count += 1
         request_id, told = self._context.new_id(), error.told
+        left = isinstance(error, ClientLeft)
         if self._count <= MOST_A_SECOND:
             self._context.observer.emit(
                 RequestFinished(
@@ -42,7 +43,8 @@ class Refused:
                     route="" if asked is None else asked.path.partition("?")[0][:200],
                     status=told.status,
                     seconds=seconds,
-                    code=told.code,
+                    code=None if left else told.code,
+                    left=left,
                 )
             )
         return request_id
@@ -50,5 +52,5 @@ class Refused:
     def _next_second(self) -> None:
         untold, self._count = self._count - MOST_A_SECOND, 0
         if untold > 0:
-            words = "more requests were refused than have a line"
+            words = "more requests were refused or left than have a line"
             self._context.observer.emit(Notice("warning", words, {"untold": untold}))
