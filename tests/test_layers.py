@@ -19,9 +19,12 @@ MAY_IMPORT = {
         *("status", "stores", "workers"),
     },
     "listening": {"server", "settings"},
+    "monitoring": {"observe", "relay", "settings", "stores", "transport", "web"},
     "process": {"settings"},
+    "server": {"secure"},
     "simulation": {"relay", "selection", "settings", "state"},
     "stores": {"settings", "state"},
+    "transport": {"secure"},
     "web": {"relay"},
 }
 # May import every room but those that start them.

@@ -26,6 +26,10 @@ from tproxy.core.selection import Candidate, Selection, Strategy
 from tproxy.core.state import Clock
 from tproxy.core.upstream import Dialect, Signer, Transport
 from tproxy.listening import Listening, listen
+from tproxy.monitoring import Looks, Monitoring
+from tproxy.observe.counting import Both, Counting
+from tproxy.observe.metrics import Metrics
+from tproxy.observe.tallies import Tallies
 from tproxy.providers import dialect, dialects
 from tproxy.relay.admission import Admission
 from tproxy.relay.attempt import Ports
@@ -43,7 +47,7 @@ from tproxy.transport.guard import Outside
 from tproxy.transport.pooled import PooledTransport
 from tproxy.web.context import Context, Snapshot
 from tproxy.web.refused import Refused
-from tproxy.web.routes import Routes
+from tproxy.web.routes import Routes, route_of
 
 if TYPE_CHECKING:
     from tproxy.echo.server import EchoServer
@@ -82,7 +86,11 @@ class SystemClock:
 
 @attrs.define(eq=False)
 class Proxy:
-    """One proxy, from `start` to `drain` and `stop`. Two of them share nothing."""
+    """One proxy, from `start` to `drain` and `stop`. Two of them share nothing.
+
+    But for `tallies`, if it is one of several workers: it has place `number` there.
+    Its `observer` is the one it is given, and one that counts.
+    """
 
     settings: Settings
     observer: Observer
@@ -90,6 +98,10 @@ class Proxy:
     transport: Transport = attrs.field(factory=PooledTransport)
     outside: Transport = attrs.field(factory=Outside)
     chance: Callable[[], float] = random.random
+    tallies: Tallies = attrs.field(factory=Tallies)
+    number: int = 1
+    _monitoring: Monitoring = attrs.field(init=False)
+    _showing: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _store: Store = attrs.field(init=False)
     _ports: Ports = attrs.field(init=False)
     _admission: Admission = attrs.field(init=False)
@@ -104,6 +116,9 @@ class Proxy:
     _idle: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
+        tally = self.tallies.own(self.number)
+        counting = Counting(tally, route_of)
+        self.observer = Both(counting, self.observer)
         self._store = store = opened(
             self.settings.state,
             self.clock,
@@ -129,6 +144,12 @@ class Proxy:
             new_id=lambda: f"req_{run}{next(count):08x}",
             idle=self._idle.set,
         )
+        looks = Looks(self._context, store, self.transport, self._connections)
+        ports = store.quotas, store.breakers, self.clock
+        metrics = Metrics(looks, *ports, self.tallies, tally, self.number)
+        self._context.figures = metrics
+        self._monitoring = Monitoring(counting, metrics)
+        self._monitoring.go_by(self.settings, self.clock.wall())
 
     @property
     def url(self) -> str:
@@ -159,16 +180,22 @@ class Proxy:
         )
         await self._server.start(self._listening.sockets)
         self._checks.watch(self.settings.models)
+        if self.tallies.places > 1:
+            self._showing = asyncio.create_task(self._monitoring.metrics.keep())
         self._context.ready = True
 
     def reload(self, settings: Settings) -> None:
         """Serve by `settings` from the next request on.
 
         Requests under way keep what they began with; quotas, breakers and turns go on.
-        The listening socket stays as it is.
+        The listening socket stays as it is; over TLS it shows the certificate that is
+        in its files by now.
         """
         self.settings = keep_listening(settings, self.settings, self.observer)
+        if self._listening is not None:
+            self._listening.renew(self.settings.server, self.observer)
         self._context.snapshot = self._snapshot(self.settings)
+        self._monitoring.go_by(self.settings, self.clock.wall())
         self._with_echo()
         self._checks.watch(self.settings.models)
 
@@ -196,10 +223,14 @@ class Proxy:
         self.outside.close()
         if self._echo is not None:
             await self._echo.stop()
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait((self._beating,))
+        for task in (self._beating, self._showing):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait((task,))
         await self._store.close()
+
+    def _connections(self) -> int:
+        return 0 if self._server is None else self._server.connections
 
     async def _idle_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -16,8 +16,10 @@ from tproxy import __version__
 from tproxy.app import Proxy, SystemClock, keep_listening
 from tproxy.core.events import Notice, Observer
 from tproxy.listening import Listening, listen_together
+from tproxy.observe.counting import Both, Counting
 from tproxy.observe.lines import Batched, Stream, Whole
 from tproxy.observe.log import JsonLog
+from tproxy.observe.tallies import Tallies
 from tproxy.process import (
     Load,
     NewLoop,
@@ -30,6 +32,7 @@ from tproxy.process import (
 )
 from tproxy.settings import Settings
 from tproxy.stores import StoreFailed
+from tproxy.web.routes import route_of
 from tproxy.workers import CannotWork
 from tproxy.workers.channel import Order, ToParent
 from tproxy.workers.place import DRAINED, READY, TAKEN_IN
@@ -46,7 +49,10 @@ def serve_together(
         NoneStarted: none of them could begin; the log says why.
     """
     stream = Whole(log)
-    observer = JsonLog(stream, SystemClock())
+    # One place for each worker, and the last for us, who only count what we log.
+    tallies = Tallies(settings.server.workers + 1)
+    counting = Counting(tallies.own(tallies.places), route_of)
+    observer = Both(counting, JsonLog(stream, SystemClock()))
     log_to(observer)
     listening = listen_together(settings.server)
     crew = Crew(
@@ -56,6 +62,7 @@ def serve_together(
         observer=observer,
         read_again=Reading(load_again, observer),
         tell=started,
+        tallies=tallies,
     )
     spare_what_stays()  # before the first fork
     try:
@@ -75,6 +82,7 @@ class Crew:
     observer: Observer
     read_again: Reading
     tell: Started
+    tallies: Tallies
     new_loop: NewLoop = attrs.field(factory=loops)
 
     def work(self, number: int, parent: ToParent) -> None:
@@ -88,7 +96,12 @@ class Crew:
         observer = JsonLog(lines, clock)
         log_to(observer)
         try:
-            proxy = Proxy(self.settings, observer, clock=clock)
+            proxy = Proxy(
+                *(self.settings, observer, clock),
+                tallies=self.tallies,
+                number=number,
+            )
+            log_to(proxy.observer)  # from now on it is counted, too
             with asyncio.Runner(loop_factory=self.new_loop) as runner:
                 runner.run(Worker(proxy, ours, parent).run())
         except StoreFailed as error:

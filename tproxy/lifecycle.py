@@ -54,7 +54,8 @@ def _serve_alone(
     observer = JsonLog(lines, clock)
     log_to(observer)
     proxy = Proxy(settings, observer, clock=clock)
-    daemon = Daemon(proxy, Reading(load_again, observer), started)
+    log_to(proxy.observer)  # from now on it is counted, too
+    daemon = Daemon(proxy, Reading(load_again, proxy.observer), started)
     try:
         with asyncio.Runner(loop_factory=loops()) as runner:
             runner.run(daemon.run())

@@ -55,6 +55,15 @@ def test_who_gets_the_last_of_a_quota(folder: Folder, priority: Priority) -> Non
     assert client.priority is priority
 
 
+def test_an_operator_need_not_call_anything(folder: Folder) -> None:
+    said = "{name: a, token: long-enough, operator: true, models: []}"
+
+    default, operator = folder.load(f"{MODEL}clients: [{said}]").clients
+
+    assert (default.operator, operator.operator) == (False, True)
+    assert not operator.may_call("m", "SMALL")
+
+
 def test_what_a_client_may_take(folder: Folder) -> None:
     text = f"""\
 {MODEL}pools: {{p: {{windows: [{{per: day, requests: 9}}]}}}}

@@ -23,7 +23,8 @@ from tproxy.web.routes import ROUTES
 
 PUBLIC = {"/ping", "/healthz", "/readyz"}
 ASKED = ["/chat/completions", "/images/generations", "/image", "/embeddings"]
-EVERY_ROUTE = [*ASKED, "/models", "/models/echo/small", "/status", *sorted(PUBLIC)]
+LOOKED_AT = ["/models", "/models/echo/small", "/status", "/metrics"]
+EVERY_ROUTE = [*ASKED, *LOOKED_AT, *sorted(PUBLIC)]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -113,6 +114,29 @@ def test_an_unknown_route_is_404_in_the_envelope_once_the_token_is_right(
 
         assert (known.status, known.error["code"]) == (404, "not_found")
         assert unknown.status == 401
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/responses", True),
+        ("/v1/completions", True),
+        ("/v1/messages", True),
+        ("/v1/chat/completions/chat/completions", True),
+        ("/openai/deployments/small/chat/completions?api-version=2024-10-21", True),
+        ("/v1/moderations", False),
+        ("/v1/audio/speech", False),
+    ],
+)
+def test_a_client_of_another_api_is_told_where_chats_are(path: str, told: bool) -> None:
+    async def test() -> None:
+        async with serving() as (proxy, _):
+            reply = await send(proxy.port, request("POST", path, b"{}"))
+
+        assert (reply.status, reply.error["code"]) == (404, "not_found")
+        assert ("/v1/chat/completions." in str(reply.error["message"])) is told
 
     run(test)
 

@@ -263,6 +263,19 @@ def test_a_client_afar_sees_only_what_concerns_it() -> None:
     run(test)
 
 
+def test_an_operator_afar_sees_all() -> None:
+    operator = attrs.evolve(client("ops", "ops-token", ()), operator=True)
+
+    async def test() -> None:
+        async with serving(settings(clients=(client(), operator))) as (proxy, _):
+            told = await ask(proxy.port, HERE, AFAR, "Authorization: Bearer ops-token")
+
+        assert [each["name"] for each in told["models"]] == ["echo/small"]
+        assert [each["name"] for each in told["clients"]] == ["tester", "ops"]
+
+    run(test)
+
+
 def test_it_tells_that_it_drains() -> None:
     async def test() -> None:
         async with serving() as (proxy, _):

@@ -46,6 +46,7 @@ class RequestFinished:
     usage: Usage | None = None
     left: bool = False  # the client went away first
     asked: str | None = None  # a name of ours that the client called; "" without one
+    resumed: int = 0  # times that it went on with another model
 
 
 @attrs.frozen

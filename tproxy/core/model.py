@@ -249,6 +249,7 @@ class Client:
     models: tuple[str, ...] = ("*",)
     budgets: tuple[Budget, ...] = ()
     priority: Priority = Priority.NORMAL
+    operator: bool = False  # may see what all others do, in numbers
 
     @cached_property
     def least(self) -> Cost:

@@ -121,8 +121,9 @@ class HedgingStatus:
 class Status:
     """Budgets are as all workers and hosts count them; open breakers rest for all.
 
-    `worker` is the process that answers: `uptime`, `active` (requests under way),
-    failures of closed breakers, queues and hedging are its own.
+    Queues and hedging are those of all workers here, queues as of a second ago.
+    `worker` is the process that answers: `uptime`, `active` (requests under way) and
+    failures of closed breakers are its own.
     """
 
     version: str

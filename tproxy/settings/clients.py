@@ -47,11 +47,16 @@ def resolve(
         if digest in tokens:
             report.fault((*where, place), f"the same token as {tokens[digest]}")
         tokens.setdefault(digest, f"clients[{index}]")
-        if not client.models:
+        if not (client.models or client.operator):
             hint = "leave the key out for all models"
             report.fault((*where, "models"), "allows no model at all", hint)
         priority = Priority(client.priority)
-        clients.append(Client(client.name, (digest,), client.models, taken, priority))
+        clients.append(
+            Client(
+                *(client.name, (digest,), client.models, taken, priority),
+                operator=client.operator,
+            )
+        )
     return tuple(clients)
 
 

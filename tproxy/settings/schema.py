@@ -118,6 +118,7 @@ class Client(Budgeted):
     token_sha256: str | None = attrs.field(default=None, repr=False)
     models: tuple[str, ...] = ("*",)
     priority: Priority = Priority("normal")
+    operator: bool = False
 
 
 @attrs.frozen

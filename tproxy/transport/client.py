@@ -37,6 +37,16 @@ class PooledClient(AsyncHTTPClient):
         """How many connections are kept for later."""
         return len(self._pool.idle)
 
+    @property
+    def busy(self) -> int:
+        """How many connections are in use, or being opened."""
+        return sum(host.places for host in self._pool.hosts.values()) - self.idle
+
+    @property
+    def waiting(self) -> int:
+        """How many exchanges wait for a connection."""
+        return sum(len(host.waiting) for host in self._pool.hosts.values())
+
     def close(self) -> None:
         """Close every connection; whoever still waits is told."""
         super().close()

@@ -49,6 +49,14 @@ class PooledTransport:
         route = self._route(request.url, upstream) if known is None else known[0]
         return Reply(client, Plan(route, request, patience))
 
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """How many are idle, and busy, and how many exchanges wait for one."""
+        client = self._client
+        if not isinstance(client, PooledClient):
+            return 0, 0, 0
+        return client.idle, client.busy, client.waiting
+
     def close(self) -> None:
         """Close every connection, idle or not."""
         if self._client is not None:

@@ -15,6 +15,7 @@ from tproxy.core.events import Observer
 from tproxy.core.leases import QuotaStore
 from tproxy.core.model import Client
 from tproxy.core.state import Breakers, Clock
+from tproxy.core.status import HedgingStatus, QueueStatus
 from tproxy.relay.relay import Relay
 
 
@@ -41,6 +42,22 @@ class Snapshot:
         return found
 
 
+class Figures(Protocol):
+    """What was counted, and is so now, in all processes of this proxy."""
+
+    async def page(self, accept: str) -> tuple[str, str]:
+        """Content type and text for monitoring, as an Accept header asks for them."""
+        ...
+
+    def queues(self) -> tuple[QueueStatus, ...]:
+        """The lines in which somebody waits."""
+        ...
+
+    def hedging(self) -> tuple[HedgingStatus, ...]:
+        """What it has cost, by category."""
+        ...
+
+
 class Cuttable(Protocol):
     """A request that can be ended with an error when the proxy has to stop."""
 
@@ -62,6 +79,7 @@ class Context:
     active: set[Cuttable] = attrs.field(factory=set)
     large: asyncio.Lock = attrs.field(factory=asyncio.Lock)  # one large body at a time
     idle: Callable[[], None] = lambda: None  # called when the last active one ends
+    figures: Figures = attrs.field(init=False)  # looks at all the above
     started: float = attrs.field(init=False)  # a steady moment
 
     @started.default

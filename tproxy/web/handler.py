@@ -83,10 +83,11 @@ class Handler(RequestHandler):
             buffered.append(chunk if isinstance(chunk, bytes) else chunk.encode())
         if not self._headers_written and self._status_code != 204:
             self.said["Content-Length"] = [str(sum(map(len, buffered)))]
+        # First: whoever has the whole answer was counted, even if we are killed now.
+        self.on_finish()
         done: asyncio.Future[None] = self.flush()
         self.connection.finish()
         self._finished = True
-        self.on_finish()
         return done
 
     def send(self, data: bytes) -> asyncio.Future[None]:

@@ -19,6 +19,7 @@ from tproxy.web.context import Context
 from tproxy.web.embeddings import EmbeddingsHandler
 from tproxy.web.health import PingHandler, ReadyHandler
 from tproxy.web.images import ImageHandler, ImagesHandler
+from tproxy.web.metrics import MetricsHandler
 from tproxy.web.models import ModelHandler, ModelsHandler
 from tproxy.web.request import Request
 from tproxy.web.status import StatusHandler
@@ -33,8 +34,18 @@ ROUTES: dict[str, type[BaseHandler]] = {
     "/healthz": PingHandler,
     "/readyz": ReadyHandler,
     "/status": StatusHandler,
+    "/metrics": MetricsHandler,
 }
 _ONE_MODEL = "/models/"  # and then its id, slashes and all
+
+
+def route_of(path: str) -> str:
+    """The name of a path in the table; of all that are in none, the same one."""
+    path = path.removeprefix("/v1")
+    for known in (path, path.removesuffix("/")):
+        if known in ROUTES:
+            return known
+    return "/models/{id}" if path.startswith(_ONE_MODEL) else "other"
 
 
 class Routes(Application):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import attrs
 
@@ -27,20 +27,11 @@ from tproxy.core.status import (
     Status,
 )
 from tproxy.relay.cost import concurrency
-from tproxy.web.base import BaseHandler
-from tproxy.web.loopback import from_here
+from tproxy.web.operators import OperatorHandler
 
 
-class StatusHandler(BaseHandler):
-    """Whoever asks from this machine is an operator, sees all, and needs no token.
-
-    A client elsewhere sees the models that it may call, and itself.
-    """
-
-    def authenticated(self) -> Client | None:
-        if self._is_operator and "Authorization" not in self.request.headers:
-            return None
-        return super().authenticated()
+class StatusHandler(OperatorHandler):
+    """Operators see all; any other client the models that it may call, and itself."""
 
     async def get(self) -> None:
         self.set_header("Content-Type", "application/json")
@@ -48,10 +39,6 @@ class StatusHandler(BaseHandler):
         self.finish(json.dumps(attrs.asdict(await self._status()), allow_nan=False))
 
     head = get
-
-    @property
-    def _is_operator(self) -> bool:
-        return from_here(self.request)
 
     async def _status(self) -> Status:
         context = self.context
@@ -62,7 +49,7 @@ class StatusHandler(BaseHandler):
         # First, since it also brings what the waits below go by.
         states = await context.quotas.snapshot(tuple(dict.fromkeys(budgets)))
         names = [model.name for model in models]
-        client = None if self._is_operator else self.client
+        client = None if self.is_operator else self.client
         least = ONE if client is None else client.least
         waits = await context.quotas.waits(list(taken.values()), least)
         breakers = await context.breakers.states(names)
@@ -97,31 +84,19 @@ class StatusHandler(BaseHandler):
 
     def _shown(self) -> tuple[Sequence[Model], Sequence[Client]]:
         models, client = self.snapshot.catalog.models, self.client
-        if self._is_operator or client is None:
+        if self.is_operator or client is None:
             return models, self.snapshot.clients
         return [m for m in models if client.may_call(m.name, *_words(m))], [client]
 
     def _queues(self) -> tuple[QueueStatus, ...]:
-        if not self._is_operator:
-            return ()
-        lengths = self.snapshot.relay.admission.queues.lengths()
-        return tuple(QueueStatus(_line(what), n) for what, n in lengths.items())
+        return self.context.figures.queues() if self.is_operator else ()
 
     def _hedging(self) -> tuple[HedgingStatus, ...]:
-        if not self._is_operator:
+        if not self.is_operator:
             return ()
-        relay = self.snapshot.relay
-        return tuple(
-            HedgingStatus(
-                category,
-                hedging.allowance.requests,
-                hedging.allowance.hedged,
-                hedging.won,
-                hedging.allowance.left,
-            )
-            for category in sorted(relay.routing.hedge)
-            for hedging in (relay.ports.hedging[category],)
-        )
+        hedged = self.snapshot.relay.routing.hedge
+        all_there_was = self.context.figures.hedging()
+        return tuple(each for each in all_there_was if each.category in hedged)
 
 
 def _words(model: Model) -> tuple[str, ...]:
@@ -135,11 +110,6 @@ def _budgets(model: Model) -> tuple[Budget, ...]:
 
 def _names(budgets: Sequence[Budget]) -> tuple[str, ...]:
     return tuple(budget.name for budget in budgets)
-
-
-def _line(what: Hashable) -> str:
-    """The name of a throttle, or the models of whose quotas one waits for any."""
-    return " ".join(map(str, what)) if isinstance(what, tuple) else str(what)
 
 
 def _model(
