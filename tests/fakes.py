@@ -149,9 +149,10 @@ class FakeBreakers:
         rests = [self.rests.get(model, 0.0) for model in models]
         return [BreakerState(State.OPEN, r) if r else BreakerState() for r in rests]
 
-    async def asked(self, model: str) -> None:
+    async def asked(self, model: str) -> bool:
         await self.gate.passing("breakers.asked")
         self.told.append((model, "asked"))
+        return False
 
     async def succeeded(self, model: str) -> None:
         await self.gate.passing("breakers.succeeded")

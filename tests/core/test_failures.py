@@ -24,7 +24,7 @@ def test_a_refusal_costs_no_quota_and_an_answer_does() -> None:
     assert free == {
         *("unresolved", "unreachable", "no_connect", "tls", "crowded"),
         *("auth", "forbidden", "billing", "missing", "too_long", "rate_limit"),
-        *("unsupported", "expired"),
+        *("unsupported", "expired", "untaken"),
     }
 
 
@@ -87,5 +87,5 @@ def test_all_else_is_a_bad_gateway() -> None:
     assert {row.name for row in ROWS if row.told == told} == {
         *("unresolved", "unreachable", "tls", "lost", "server", "overloaded"),
         *("model_fault", "empty", "malformed", "early_end", "unexpected", "stale"),
-        "unjoined",
+        *("unjoined", "untaken"),
     }

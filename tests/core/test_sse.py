@@ -153,3 +153,15 @@ def test_what_is_encoded_is_read_again() -> None:
 )
 def test_an_event_is_utf8(raw: bytes, expected: bool) -> None:
     assert sse.is_text(raw) is expected
+
+
+@pytest.mark.parametrize(
+    "silent", [b":\n\n", b": x\r\n\r\n", b": x\n: y\n\n", b"\n", b"\r", b": x\r\r\n"]
+)
+def test_a_flood_of_what_says_nothing_is_one_piece(silent: bytes) -> None:
+    """Looked at one by one, they would cost a second of CPU a megabyte."""
+    flood, told = silent * 1_000, b": x\ndata: 1\n\n"
+
+    assert sse.split(flood + told + flood) == [flood, told, flood]
+    assert sse.read(flood) == sse.Event(b"", None)
+    assert sse.read(told) == sse.Event(b"", b"1")

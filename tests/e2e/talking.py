@@ -111,6 +111,7 @@ class Talk:
         raw = completions.with_streaming_response.create(stream=True, **said)
         async with raw as response:
             body = b"".join([data async for data in response.iter_bytes()])
+        assert response.headers["content-type"].startswith("text/event-stream")
         assert body.count(b"data: [DONE]") == 1
         if self.translated:
             check_stream(body, usage=usage)

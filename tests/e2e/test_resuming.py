@@ -93,6 +93,7 @@ def test_one_stream_is_read_wherever_it_breaks(end: End) -> None:
     async def test(events: int) -> None:
         async with two(Teller((), breaks_after=events, end=end), Teller(())) as stage:
             chunks = await read(stage)
+            assert (await stage.recorder.request()).resumed == (events > 1)
 
         assert text(chunks) == STORY
         assert {chunk.id for chunk in chunks} == {"c"}

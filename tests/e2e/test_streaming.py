@@ -75,9 +75,14 @@ def test_a_stream_is_marked_for_buffers_on_the_way() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("said", [None, "text/plain", "application/octet-stream"])
 @pytest.mark.parametrize("streamed", [False, True])
-def test_the_type_is_right_where_the_provider_names_none(streamed: bool) -> None:
-    script = chunked(stream("Hi"), {}) if streamed else whole(completion("Hi"), 200, {})
+def test_the_type_is_right_where_the_provider_names_none_or_another(
+    streamed: bool, said: str | None
+) -> None:
+    head = {} if said is None else {"Content-Type": said}
+    answer = completion("Hi")
+    script = chunked(stream("Hi"), head) if streamed else whole(answer, 200, head)
 
     async def test() -> None:
         async with (
@@ -87,7 +92,21 @@ def test_the_type_is_right_where_the_provider_names_none(streamed: bool) -> None
             reply = await stage.ask(stream=streamed)
 
         expected = "text/event-stream" if streamed else "application/json"
-        assert reply.headers["content-type"].startswith(expected)
+        assert reply.headers["content-type"] == expected
+
+    run(test)
+
+
+def test_an_answer_retold_as_a_stream_has_the_type_of_one() -> None:
+    async def test() -> None:
+        async with (
+            scripted(whole(completion("Hi"))) as upstream,
+            staged(at(upstream.url, "p/a")) as stage,
+        ):
+            reply = await stage.ask(stream=True)
+
+        assert reply.body.endswith(b"data: [DONE]\n\n")
+        assert reply.headers["content-type"] == "text/event-stream"
 
     run(test)
 

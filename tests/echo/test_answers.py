@@ -289,7 +289,7 @@ def test_a_json_document_fits_the_clients_schema() -> None:
 
     made = json.loads(reply.text)
     validate(made, schema, schema)
-    assert made == {"steps": [{"n": 1, "why": "2 + 2"}], "answer": "2 + 2"}
+    assert made == {"steps": [{"n": 2, "why": "2 + 2"}], "answer": "2 + 2"}
 
 
 def test_a_json_document_after_a_tool_result_is_made_of_it() -> None:

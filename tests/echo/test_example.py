@@ -64,6 +64,26 @@ def test_a_value_is_what_a_person_would_expect(
 
 
 @pytest.mark.parametrize(
+    ("text", "schema", "value"),
+    [
+        ("What is f(3)?", {"type": "integer"}, 3),
+        ("f(-2.5)", {"type": "number"}, -2.5),
+        ("f(2.5)", {"type": "integer"}, 1),
+        ("f(2.0)", {"type": "integer"}, 2),
+        ("7, 8 or 40", {"type": "integer", "exclusiveMinimum": 7}, 8),
+        ("7, 8 or 40", {"type": "integer", "minimum": 9, "multipleOf": 20}, 40),
+        ("7, 8 or 40", {"type": "integer", "maximum": 6}, 1),
+        ("v3, 2x", {"type": "integer"}, 1),
+        ("Multiply 12 by 3", {"prefixItems": [{"type": "number"}] * 3}, [12, 3, 1]),
+    ],
+)
+def test_numbers_of_the_text_are_taken_in_turn_where_they_fit(
+    text: str, schema: dict[str, Any], value: object
+) -> None:
+    assert example(text, schema) == value
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         {"enum": []},

@@ -54,11 +54,16 @@ def test_the_reply_is_openais() -> None:
     said = drawn(n=2, size="64x32")
 
     assert said["created"] == 7
-    assert (said["size"], said["output_format"]) == ("64x32", "png")
+    assert said["output_format"] == "png"
     first, second = map(decoded, said["data"])
     assert first != second
     assert struct.unpack_from(">II", first, 16) == (64, 32)
     assert said["usage"] == {"input_tokens": 2, "output_tokens": 2, "total_tokens": 4}
+
+
+def test_a_size_is_told_where_openais_reply_may_tell_it() -> None:
+    assert drawn(size="1024x1536")["size"] == "1024x1536"
+    assert "size" not in drawn()
 
 
 def test_a_url_holds_the_picture_itself() -> None:

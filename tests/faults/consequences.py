@@ -80,4 +80,4 @@ ALL = {
     kind.outcome: kind for kind in globals().values() if isinstance(kind, Consequence)
 }
 # Nobody's faults, and a queue of ours; `test_kept` has the first two.
-ELSEWHERE = {"stale", "crowded", "expired", "unjoined"}
+ELSEWHERE = {"stale", "crowded", "expired", "unjoined", "untaken"}

@@ -49,7 +49,8 @@ JSON = {"content-type": "application/json"}
 
 DOWN = Broken(failures.UNREACHABLE, "refused")
 ROWS = [row for row in vars(failures).values() if isinstance(row, Failure)]
-NOBODYS = (failures.STALE, failures.EXPIRED)  # failures, and repeated for free
+# No failures, and repeated for free.
+NOBODYS = (failures.STALE, failures.EXPIRED, failures.UNTAKEN)
 ONCE = RetryPolicy(max_retries=0)
 
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -161,6 +162,7 @@ class Rig:
     leases: OpenLeases = attrs.field(factory=OpenLeases)
     answers: Answers = attrs.field(factory=Answers)
     hedging: dict[str, Hedging] = attrs.field(factory=lambda: defaultdict(Hedging))
+    plain: set[tuple[str, str]] = attrs.field(factory=set)
     died: list[bool] = attrs.field(factory=list)  # whether a refused token had
     real_quotas: QuotaStore | None = None
     real_breakers: Breakers | None = None
@@ -208,6 +210,7 @@ class Rig:
                     self.leases,
                     self.answers,
                     self.hedging,
+                    self.plain,
                 ),
                 self.starts,
                 self.sleep,

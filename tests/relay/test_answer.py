@@ -8,7 +8,6 @@ from tproxy.relay.answer import passed_on
 @pytest.mark.parametrize(
     "name",
     [
-        "content-type",
         "cache-control",
         "openai-processing-ms",
         "openai-version",
@@ -39,8 +38,19 @@ def test_what_is_of_its_hop_or_its_house_is_not(name: str) -> None:
     )
 
 
-def test_an_answer_without_a_type_gets_one() -> None:
-    assert passed_on({"x-a": "b"}, kind="text/event-stream") == (
+def test_a_type_is_passed_on_as_the_provider_writes_it() -> None:
+    said = "application/json; charset=utf-8"
+
+    assert passed_on({"content-type": said}, kind="application/json") == (
+        ("Content-Type", said),
+    )
+
+
+@pytest.mark.parametrize("said", [{}, {"content-type": "application/x-ndjson"}])
+def test_an_answer_without_a_type_or_of_another_gets_its_own(
+    said: dict[str, str],
+) -> None:
+    assert passed_on({"x-a": "b", **said}, kind="text/event-stream") == (
         ("Content-Type", "text/event-stream"),
         ("X-A", "b"),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import attrs
 import pytest
 
@@ -20,10 +22,13 @@ from tests.relay.rig import (
     streamed,
     whole,
 )
+from tproxy.core import failures
+from tproxy.core.breaker import State
 from tproxy.core.budget import Budget, Cost, Limit, Unit
 from tproxy.core.model import RetryPolicy
 from tproxy.core.upstream import Usage
 from tproxy.core.windows import MINUTE, Window
+from tproxy.state.memory import MemoryBreakers
 
 
 @streamed
@@ -216,3 +221,25 @@ def test_one_deadline_for_both() -> None:
     in_no_time(test())
     assert made.asked == ["a", "b"]
     assert made.outcomes == [("a", "excused"), ("b", "excused")]
+
+
+@streamed
+def test_a_probe_is_waited_for_so_that_who_is_slow_may_be_well_again(
+    stream: bool,
+) -> None:
+    """Always outrun, it would stay half-open for ever."""
+    acts: dict[str, Act | list[Act]] = {n: [good(n, stream)] * 2 for n in "ab"}
+    made = rig(acts, {"a": 3.0, "b": 0.5}, hedges=2)
+    made.real_breakers = breakers = MemoryBreakers(made.clock, chance=lambda: 0.5)
+
+    async def test() -> None:
+        await breakers.failed("a", failures.BILLING)
+        [rest] = await breakers.resting(["a"])
+        await asyncio.sleep(rest)
+        for closed in (False, True):
+            await made.asking(request(stream=stream))
+            [state] = await breakers.states(["a"])
+            assert (state.state is State.CLOSED) is closed
+
+    in_no_time(test())
+    assert outcomes(made) == [("a", "answered")] * 2

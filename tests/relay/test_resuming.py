@@ -52,7 +52,7 @@ def test_it_stays_the_answer_of_the_first() -> None:
     assert stage.trail.model is not None
     assert stage.trail.model.name == "a"
     assert stage.trail.reason == "category SMALL; priority 0; resumed by b"
-    assert stage.trail.broken is None
+    assert (stage.trail.resumed, stage.trail.broken) == (1, None)
     attempts = [(one.model, one.outcome) for one in stage.trail.attempts]
     assert attempts == [("a", "lost"), ("b", "answered")]
 
@@ -181,6 +181,7 @@ def test_all_who_went_on_are_told_at_the_end() -> None:
         {"resumed": [{"model": "b", "at": 3}, {"model": "c", "at": 7}]}
     ]
     assert stage.trail.reason.endswith("; resumed by b; resumed by c")
+    assert stage.trail.resumed == 2
 
 
 def usage(prompt: int, completion: int) -> bytes:
@@ -262,10 +263,16 @@ def test_all_searches_together_have_no_more() -> None:
     assert stage.asked == ["a", "b", "c", "b"]
 
 
-@pytest.mark.parametrize("at", ["transport.open", "quotas.reserve", "read 0"])
-def test_a_client_that_leaves_meanwhile_takes_all_with_it(at: str) -> None:
+@pytest.mark.parametrize(
+    ("by", "took"), [(LOST, Usage(2, 1)), (usage(20, 3), Usage(20, 3))]
+)
+@pytest.mark.parametrize("at", ["breakers.failed", "transport.open", "read 0"])
+def test_a_client_that_leaves_meanwhile_takes_all_with_it(
+    at: str, by: bytes | Broken, took: Usage
+) -> None:
+    """But what the first part took, which is in the log."""
     gate = Gate()
-    stage = rig(breaks("Once"), says(" upon"), gate=gate)
+    stage = rig(breaks("Once", by=by), says(" upon"), gate=gate)
 
     async def test() -> None:
         wanted = chat("Hello", model="SMALL", stream=True)
@@ -274,11 +281,20 @@ def test_a_client_that_leaves_meanwhile_takes_all_with_it(at: str) -> None:
             assert body is not None
             assert b"Once" in await anext(body)
             gate.at = at
-            going_on = asyncio.ensure_future(anext(body))
+            going_on = asyncio.ensure_future(body.pour(Seen([]).out))
             await gate.reached.wait()
             going_on.cancel()
             await asyncio.gather(going_on, return_exceptions=True)
         assert not stage.transport.under_way
 
     in_no_time(test())
-    assert stage.outcomes[0] == ("a", "lost")
+    assert (stage.trail.usage, stage.trail.broken) == (took, None)
+
+
+def test_a_part_that_nobody_goes_on_with_is_known_with_those_before() -> None:
+    first = Script([event(), event("One"), usage(20, 3), LOST], headers=SSE)
+    stage = rig(first, [breaks(" two"), fails(500)])
+
+    assert text(ask(stage)) == "One two"
+    assert stage.trail.broken == "upstream_error"
+    assert stage.trail.usage == Usage(20 + 2, 3 + 1)  # one told, one estimated

@@ -28,7 +28,7 @@ class ChatRequest:
     `model` is None where the client named none. `text_bytes` is the UTF-8 length of
     what the model reads as text: contents, tool calls, tools and schemas; pictures and
     other media are counted in `media`. `output_tokens` is the most the client wants
-    back; None if it did not say.
+    back; None if it did not say. `plain`: nothing of ours is added for the provider.
     """
 
     document: Document = attrs.field(repr=False)
@@ -40,6 +40,7 @@ class ChatRequest:
     output_tokens: int | None
     id: str = ""
     created: int = 0
+    plain: bool = False
 
     kind: ClassVar[Kind] = Kind.CHAT
 

@@ -90,6 +90,7 @@ UNJOINED    = Failure("unjoined",    "the model did not go on from where it was 
 UNEXPECTED  = Failure("unexpected",  "the provider answered something else",      _FAILED,   False, True,  Rest.COUNTED, True)
 UNSUPPORTED = Failure("unsupported", "this model's provider has no words for it", _INVALID, False, True,  Rest.NONE,    False)
 EXPIRED     = Failure("expired",     "the provider no longer took the proxy's token", _AUTH,  True,  True,  Rest.NONE,    False)
+UNTAKEN     = Failure("untaken",     "the provider does not take what the proxy adds", _FAILED, True,  True,  Rest.NONE,    False)
 REJECTED    = Failure("rejected",    "the provider refused the request",          _REJECTED, False, False, Rest.NONE,    True)
 FILTERED    = Failure("filtered",    "the provider's content filter refused the request", _REJECTED, False, False, Rest.NONE, True)
 # fmt: on

@@ -17,6 +17,9 @@ _BLANK_LF = re.compile(rb"\n\n")
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")  # at the end of which an event ends
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _NEW_LINE = b"\r\n"
+# Events that say nothing: of comments, or of nothing at all. They may come in floods.
+_SILENT = re.compile(rb"(?:(?::[^\r\n]*+(?:\r\n|\n|\r))*+(?:\r\n|\n|\r))++")
+_SILENT_BEGIN = b":\r\n"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -94,18 +97,19 @@ def _last_event_end(data: bytes | bytearray, start: int) -> int:
 
 
 def split(whole: bytes) -> list[bytes]:
-    """Cut whole events apart, and from blank lines before them.
+    """Cut whole events apart; those that say nothing stay together.
 
     Joined they are `whole` again.
     """
     blank = _BLANK_LINE if b"\r" in whole else _BLANK_LF
     events, start = [], 0
     while start < len(whole):
-        if whole[start] in _NEW_LINE:
-            end = start + 1
-        else:
+        found = None
+        if whole[start] in _SILENT_BEGIN:
+            found = _SILENT.match(whole, start)
+        if found is None:
             found = blank.search(whole, start)
-            end = len(whole) if found is None else found.end()
+        end = len(whole) if found is None else found.end()
         events.append(whole[start:end])
         start = end
     return events
@@ -114,6 +118,8 @@ def split(whole: bytes) -> list[bytes]:
 def read(raw: bytes) -> Event:
     """Read one event's lines. Fields other than `event` and `data` are passed over."""
     name, data = b"", []
+    if _SILENT.fullmatch(raw) is not None:
+        return Event(name, None)
     for line in _LINE_END.split(raw.removeprefix(_BOM)):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")

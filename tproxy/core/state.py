@@ -35,8 +35,8 @@ class Breakers(Protocol):
         """All about each model, for whoever wants to look."""
         ...
 
-    async def asked(self, model: str) -> None:
-        """A request goes out to it now; while half-open, that is the probe."""
+    async def asked(self, model: str) -> bool:
+        """A request goes out to it now. Whether that is a probe: it is not closed."""
         ...
 
     async def succeeded(self, model: str) -> None: ...

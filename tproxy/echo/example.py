@@ -8,6 +8,7 @@ validator. The same schema and text always give the same value.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeGuard
 
@@ -16,6 +17,7 @@ import attrs
 _LONGEST_ECHO: Final = 200  # characters of the user's text in one string
 _DEEPEST: Final = 16  # levels; a schema that requires itself has no end
 _MOST: Final = 1_000  # values in one example
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d{1,9}(?:\.\d{1,9})?(?!\w)", re.ASCII)
 
 _FORMATS: Final = {
     "date-time": "2025-01-01T12:00:00Z",
@@ -36,7 +38,9 @@ class Impossible(ValueError):
 
 
 def example(text: str, schema: Mapping[str, object]) -> object:
-    """A JSON value that `schema` allows, its strings taken from `text`.
+    """A JSON value that `schema` allows, taken from `text`.
+
+    Each string is the text, and each number the next of its numbers that fits.
 
     Raises:
         Impossible: none was found, or it would be unreasonably large.
@@ -50,6 +54,10 @@ class _Maker:
     _text: str
     _made: int = 0
     _above: list[str] = attrs.field(factory=list)  # references that led here
+    _numbers: list[float] = attrs.field(init=False)  # of the text, not taken yet
+
+    def __attrs_post_init__(self) -> None:
+        self._numbers = [float(said) for said in _NUMBER.findall(self._text)]
 
     def make(self, schema: object, depth: int) -> object:
         led = len(self._above)
@@ -84,7 +92,7 @@ class _Maker:
             case "array":
                 return self._items(schema, depth)
             case "integer" | "number" as kind:
-                return _number(schema, whole=kind == "integer")
+                return self._number(schema, whole=kind == "integer")
             case "boolean":
                 return True
             case "null":
@@ -162,6 +170,13 @@ class _Maker:
                 raise
             return []
 
+    def _number(self, schema: Mapping[str, object], *, whole: bool) -> int | float:
+        for said in self._numbers:
+            if _fits(said, schema, whole=whole):
+                self._numbers.remove(said)
+                return int(said) if said.is_integer() else said
+        return _least(schema, whole=whole)
+
     def _string(self, schema: Mapping[str, object]) -> str:
         known = _FORMATS.get(str(schema.get("format")))
         if known is not None:
@@ -185,7 +200,18 @@ def _kind(schema: Mapping[str, object]) -> object:
     return kinds
 
 
-def _number(schema: Mapping[str, object], *, whole: bool) -> int | float:
+def _fits(number: float, schema: Mapping[str, object], *, whole: bool) -> bool:
+    low, high = _bound(schema, "inimum", 1, whole), _bound(schema, "aximum", -1, whole)
+    step = schema.get("multipleOf")
+    return (
+        (number.is_integer() or not whole)
+        and (low is None or number >= low)
+        and (high is None or number <= high)
+        and not (_is_number(step) and step > 0 and number % step)
+    )
+
+
+def _least(schema: Mapping[str, object], *, whole: bool) -> int | float:
     """The least allowed number that is not negative, else the greatest that is."""
     low, high = _bound(schema, "inimum", 1, whole), _bound(schema, "aximum", -1, whole)
     value = 1.0 if low is None else max(low, 0.0) if high is None or high >= 0 else low

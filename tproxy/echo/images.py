@@ -18,6 +18,7 @@ _SIZE: Final = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})", re.ASCII)
 _FORMATS: Final = ("b64_json", "url")
 _CELLS: Final = 8  # in a row, and rows
 _USUAL: Final = "256x256"
+_TOLD: Final = {"1024x1024", "1024x1536", "1536x1024"}  # all a reply's `size` may be
 
 
 def images(body: Mapping[str, object], created: int) -> dict[str, object]:
@@ -44,7 +45,7 @@ def images(body: Mapping[str, object], created: int) -> dict[str, object]:
         "created": created,
         "data": data,
         "output_format": "png",
-        "size": size,
+        **({"size": size} if size in _TOLD else {}),
         "usage": {
             "input_tokens": words,
             "output_tokens": len(data),

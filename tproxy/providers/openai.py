@@ -205,7 +205,7 @@ class PassThrough:
 
 def _is_ours_to_count(chat: ChatRequest, model: Model) -> bool:
     """Whether we need to hear of a usage that the client has not asked for."""
-    if not (chat.stream and model.counts_tokens):
+    if not (chat.stream and model.counts_tokens) or chat.plain:
         return False
     unasked = urlsplit(model.upstream.url).hostname in _TELL_USAGE_UNASKED
     return not (unasked or includes_usage(chat.document.values))

@@ -113,12 +113,15 @@ def reason_for(
 def passed_on(headers: Mapping[str, str], *, kind: str) -> Headers:
     """The provider's headers that the client gets, names in their usual case.
 
-    `kind` where it names no type.
+    `kind` where it names no type, or another one. What is passed on has been read as
+    that, or made; OpenAI's client takes a JSON body of another type for a text.
     """
     kept = tuple(
         (_NAMES[name], value) for name, value in headers.items() if _NAMES[name]
     )
-    return kept if "content-type" in headers else (("Content-Type", kind), *kept)
+    if headers.get("content-type", "").startswith(kind):
+        return kept
+    return (("Content-Type", kind), *(one for one in kept if one[0] != "Content-Type"))
 
 
 class _Names(dict[str, str]):

@@ -33,6 +33,8 @@ class Ports:
     leases: OpenLeases = attrs.field(factory=OpenLeases)
     answers: Answers = attrs.field(factory=Answers)
     hedging: dict[str, Hedging] = attrs.field(factory=lambda: defaultdict(Hedging))
+    # Models, and where they are asked, that do not take what we add to a request.
+    plain: set[tuple[str, str]] = attrs.field(factory=set)
 
 
 @attrs.define(eq=False)
@@ -54,6 +56,7 @@ class Asking:
     sent: bool = False  # the provider may have the request
     dropped: tuple[str, ...] = ()  # of the client's fields, by the dialect
     hurried: bool = False  # it had less time than it is usually given
+    probes: bool = False  # whether its candidate is well again
     outrun: bool = False  # given up because another had begun before
     started: float = 0.0  # a steady moment
     ended: bool = False  # settled, or about to be
@@ -73,13 +76,23 @@ class Asking:
         """A steady moment."""
         return self._ports.clock.steady()
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is known not to take what we add."""
+        known = self._ports.plain
+        return bool(known) and (self.model.name, self.model.upstream.url) in known
+
+    def keep_plain(self) -> None:
+        """Add nothing for it any more, for as long as this process lasts."""
+        self._ports.plain.add((self.model.name, self.model.upstream.url))
+
     async def begin(self) -> None:
         ports = self._ports
         self.started = ports.clock.steady()
         ports.budget.begin(self.model.provider)
         ports.leases.add(self._lease)
         try:
-            await ports.breakers.asked(self.model.name)
+            self.probes = await ports.breakers.asked(self.model.name)
         except BaseException:
             ports.budget.end(self.model.provider)
             ports.leases.remove(self._lease)
@@ -174,7 +187,7 @@ class Asking:
 
     def finish(self, usage: Usage | None) -> None:
         """The answer is whole."""
-        self.finished = True
+        self.finished = self._trail.whole = True
         self.usage = self._trail.usage = usage
 
     def break_off(self, failure: UpstreamFailed, usage: Usage | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import attrs
 
@@ -12,10 +13,13 @@ from tproxy.core.continuation import Continuation
 from tproxy.core.errors import InvalidRequest, UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.core.upstream import Broken, ProviderAdapter, UpstreamRequest
+from tproxy.core.wishes import includes_usage
 from tproxy.relay.answer import Begun, passed_on
 from tproxy.relay.attempt import Asking
 from tproxy.relay.doors import Doors
 from tproxy.relay.reading import begin, whole
+
+_USAGE = re.compile(r"stream_options|include_usage").search
 
 
 async def begin_stream(
@@ -36,6 +40,8 @@ async def begin_stream(
     limit = min(patience.connect + patience.first_byte, left)
     if isinstance(chat, Continuation):
         chat = chat.told_to(model)
+    if asking.plain:
+        chat = attrs.evolve(chat, plain=True)
     try:
         async with asyncio.timeout(limit):
             request = await _prepared(chat, asking, adapter, doors, limit)
@@ -44,6 +50,12 @@ async def begin_stream(
             )
             await doors.check(reply, request, adapter, model)
             return await begin(asking, adapter, chat, reply)
+    except UpstreamFailed as error:
+        if not _is_for_ours(error, chat, model):
+            raise
+        asking.keep_plain()
+        row, detail = failures.UNTAKEN, error.detail
+        raise UpstreamFailed.of(model.name, row, detail) from error
     except TimeoutError:
         asking.hurried = limit == left
         detail = f"nothing within {limit:.3g} s"
@@ -82,6 +94,14 @@ async def ask_whole(
     asking.finish(said.usage)
     headers = passed_on(reply.head.headers, kind="application/json")
     return Begun(headers, said.body, None)
+
+
+def _is_for_ours(error: UpstreamFailed, chat: ChatRequest, model: Model) -> bool:
+    """Whether what is refused is our wish for usage, which the client has not."""
+    if error.failure not in (failures.REJECTED, failures.UNSUPPORTED) or chat.plain:
+        return False
+    ours = model.counts_tokens and not includes_usage(chat.document.values)
+    return ours and _USAGE(error.message) is not None
 
 
 async def _prepared(

@@ -43,8 +43,8 @@ class Purse:
         high = self.least.high
         if not self.by_tokens and self.price is None:
             return self.least if requests == 1 else Cost(requests, high=high)
-        spend = _spend(self.price, prompt, completion)
-        return Cost(requests, prompt + completion, spend, high)
+        spent = spend(self.price, prompt, completion)
+        return Cost(requests, prompt + completion, spent, high)
 
     def actual(self, usage: Usage | None, reserved: Cost) -> Cost | None:
         """What was used; None where nobody said, and it was as reserved."""
@@ -82,7 +82,7 @@ def concurrency(throttle: Throttle | None) -> tuple[Budget, ...]:
     return (Budget(name, max_concurrent=throttle.max_concurrent),)
 
 
-def _spend(price: Price | None, prompt: int, completion: int) -> int:
+def spend(price: Price | None, prompt: int, completion: int) -> int:
     """Billionths of a dollar; a price is in dollars per million tokens."""
     if price is None:
         return 0

@@ -95,7 +95,8 @@ class Race:
         search = self._search
         first = self._start(place, asking)
         late, refusal = None, None
-        if search.line and not search.hedged:
+        # A probe that is outrun proves nothing: its breaker would never be closed.
+        if search.line and not search.hedged and not asking.probes:
             late = self._hedging.late_after(stream=search.request.stream)
         running = {first.task}
         while running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -54,22 +55,29 @@ class Outlook:
         return Selection((Candidate(first.model),), others)
 
     async def _compared(self, search: Search) -> Selection:
-        request, client, asked = search.request, search.client, search.asked
-        called = _called(search)
-        seen = await self._seen(asked.models, client)
-        first = self._select(request, client, seen, called)
-        if not asked.fallbacks:
-            return first
-        seen = await self._seen(asked.fallbacks, client)
-        then = self._select(request, client, seen, called)
-        ranked, excluded = first.ranked + then.ranked, first.excluded + then.excluded
-        fit = tuple(c for c in ranked if not c.resting_for)
-        if not fit:
-            return Selection(ranked, excluded)
+        asked = search.asked
+        models = (*asked.models, *asked.fallbacks)
+        chosen = self._chosen(search, await self._seen(models, search.client))
+        fit = tuple(c for c in chosen.ranked if not c.resting_for)
+        if not (asked.fallbacks and fit):
+            return chosen
         # To ask one that rests is a guess, and better than nothing only.
-        guesses = [c for c in ranked if c.resting_for]
+        guesses = [c for c in chosen.ranked if c.resting_for]
         rests = [Exclusion(c.model, Why.RESTING, "", c.resting_for) for c in guesses]
-        return Selection(fit, (*excluded, *rests))
+        return Selection(fit, (*chosen.excluded, *rests))
+
+    def _chosen(self, search: Search, seen: list[Candidate]) -> Selection:
+        """Of `seen`, those that are asked for, and then those that stand in for them.
+
+        Who may not call a model by its name gets none in its stead either.
+        """
+        request, client, many = search.request, search.client, len(search.asked.models)
+        first = self._select(request, client, seen[:many], _called(search))
+        forbidden = any(e.why is Why.NOT_ALLOWED for e in first.excluded)
+        if len(seen) == many or forbidden:
+            return first
+        then = self._select(request, client, seen[many:], "")
+        return Selection(first.ranked + then.ranked, first.excluded + then.excluded)
 
     def line(self, search: Search) -> tuple[str, ...]:
         """The name of the line to wait in, of all that wait for the same.
@@ -81,10 +89,25 @@ class Outlook:
         return ("quota", *(["high"] if high else []), *(model.name for model in models))
 
     async def soonest(self, search: Search) -> float:
-        """Seconds until some candidate has room."""
-        models = (*search.asked.models, *search.asked.fallbacks)
-        budgets, least = [model.budgets for model in models], search.client.least
-        return min(await self._ports.quotas.waits(budgets, least))
+        """Seconds until some candidate has room for this request; inf if none ever."""
+        asked = search.asked
+        anyone = [Candidate(model) for model in (*asked.models, *asked.fallbacks)]
+        able = [c.model for c in self._chosen(search, anyone).ranked]
+        if not able:
+            return math.inf
+        budgets, least = [model.budgets for model in able], search.client.least
+        waits = await self._ports.quotas.waits(budgets, least)
+        return min(
+            self._wait(search, model, wait)
+            for model, wait in zip(able, waits, strict=True)
+        )
+
+    def _wait(self, search: Search, model: Model, wait: float) -> float:
+        """This request may have to wait for longer than the least, which can `wait`."""
+        lacks_until = search.lacks_until.get(model.name)
+        if lacks_until is None:
+            return wait
+        return max(wait, lacks_until - self._ports.clock.steady())
 
     async def rest(self, model: Model) -> float:
         """Seconds that its breaker lets nothing through."""
@@ -96,7 +119,10 @@ class Outlook:
         excluded, failed = search.excluded, search.failed
         models = [c.model for c in selection.ranked] + [e.model for e in excluded]
         seen = await self._seen(models, search.client)
-        waits = {c.model.name: max(c.free_in, c.resting_for) for c in seen}
+        waits = {
+            c.model.name: max(self._wait(search, c.model, c.free_in), c.resting_for)
+            for c in seen
+        }
         return verdict(
             search.request.model,
             [

@@ -17,7 +17,7 @@ from tproxy.core.hedging import Hedging
 from tproxy.core.image import ImageRequest
 from tproxy.core.model import Client, Model, RetryPolicy, Routing
 from tproxy.core.request import Request
-from tproxy.core.selection import Candidate, Exclusion
+from tproxy.core.selection import Candidate, Exclusion, Why
 from tproxy.core.state import Turns
 from tproxy.core.upstream import Broken, Dialect
 from tproxy.relay.admission import Admission, Admitted
@@ -151,6 +151,9 @@ class Relay:
             self._requests(search.request, model),
         )
         if not isinstance(admitted, Admitted):
+            if admitted is not None and admitted.why is Why.QUOTA:
+                wait = admitted.wait or 0.0
+                search.lacks_until[model.name] = self.ports.clock.steady() + wait
             return admitted
         self.turns.take(model.name)
         asking = Asking(model, admitted.purse, admitted.lease, self.ports, search.trail)

@@ -19,6 +19,7 @@ from tproxy.relay.search import Search
 from tproxy.relay.speech import Speech
 
 MOST = 2  # times that one answer is resumed
+_NOTHING = Usage(0, 0)
 
 Find = Callable[[Search], Awaitable[Answer]]
 
@@ -80,8 +81,8 @@ class Resuming:
     async def end(self) -> None:
         await self._answer.end()
         trail, self._before, before = self._search.trail, Before(), self._before
-        if trail.usage is not None:
-            trail.usage = before.spent.and_also(trail.usage)
+        if before.spent != _NOTHING:
+            trail.usage = before.spent.and_also(trail.usage or _NOTHING)
 
     async def _go_on(self) -> bool:
         """Find a model that does; False where none can."""
@@ -89,17 +90,18 @@ class Resuming:
         chat = self._rest()
         if chat is None or len(chat.before.resumed) == MOST:
             return False
-        model, reason = trail.model, trail.reason
-        broken, usage = trail.broken, trail.usage
+        model, reason, broken = trail.model, trail.reason, trail.broken
+        # What it took so far stays known, even if the client leaves meanwhile.
+        self._before, trail.usage, trail.broken = chat.before, None, None
         await self._answer.end()
-        trail.broken = trail.usage = None
         try:
             answer = await self._found(chat)
         except ProxyError:
-            trail.broken, trail.usage = broken, usage
+            trail.broken = broken
             return False
         name = answer.model.name
         trail.model, trail.reason = model, f"{reason}; resumed by {name}"
+        trail.resumed += 1
         self._before = chat.before.resumed_by(name)
         self._answer, self._speech = answer, _speech(answer)
         return True

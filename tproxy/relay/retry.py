@@ -8,7 +8,7 @@ from tproxy.core import failures
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import RetryPolicy
 
-_NOBODYS = (failures.STALE, failures.EXPIRED)
+_NOBODYS = (failures.STALE, failures.EXPIRED, failures.UNTAKEN)
 
 
 def pause(
@@ -23,9 +23,10 @@ def pause(
 
     `rest` is how long the candidate's quota rests still, `chance` is in [0, 1). Doubles
     from `base_delay`, spread by `jitter`, never shorter than the provider asked; longer
-    than `max_delay` is the client's to wait. A kept connection that was closed, or a
-    token that died, is nobody's failure: the first repeat after that is free, and comes
-    before all others, as if it were due since ever.
+    than `max_delay` is the client's to wait. A kept connection that was closed, a token
+    that died, or a refusal of what only we had added is nobody's failure: the first
+    repeat after that is free, and comes before all others, as if it were due since
+    ever.
     """
     if failure.failure in _NOBODYS and repeat == 1:
         return -math.inf

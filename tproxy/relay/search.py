@@ -23,7 +23,8 @@ class Search:
     """One request on its way to an answer, and what has come of it so far.
 
     `line` is a heap. `hedging` is that of its category, where a second candidate may be
-    asked besides; `hedged`, once one was, says so in words.
+    asked besides; `hedged`, once one was, says so in words. `lacks_until` is the steady
+    moment before which a model's quota has no room for what this request takes.
     """
 
     request: Request
@@ -37,4 +38,5 @@ class Search:
     hedged: str = ""
     line: list[Place] = attrs.field(factory=list)
     excluded: list[Exclusion] = attrs.field(factory=list)
+    lacks_until: dict[str, float] = attrs.field(factory=dict)
     failed: dict[str, UpstreamFailed] = attrs.field(factory=dict)

@@ -13,6 +13,7 @@ from tproxy.core.upstream import Usage
 class Trail:
     """Owned by one request. `broken` is set once an answer ended in an error event.
 
+    `whole`: it has ended as it should, whatever comes now.
     `asked` is the name that the client called, "" without one; None if it is not ours.
     """
 
@@ -22,3 +23,5 @@ class Trail:
     reason: str = ""
     usage: Usage | None = None
     broken: str | None = None  # the code told
+    resumed: int = 0
+    whole: bool = False

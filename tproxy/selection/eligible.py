@@ -22,7 +22,8 @@ def select(
     """Rank those who can take `request`; say of the others why not.
 
     `called` is the name the client used; an allow-list may hold that, or a name of the
-    model itself. Of a category only the models of the right kind are looked at, if it
+    model itself. Where it is "", they were not called by any, and their category counts
+    as a name. Of a category only the models of the right kind are looked at, if it
     has any. Where all that could take it rest after failures, the one whose rest ends
     first is asked all the same: a guess beats a refusal.
     """
@@ -57,6 +58,7 @@ def _unfit(
     request: Request, client: Client, candidate: Candidate, called: str
 ) -> Exclusion | None:
     model = candidate.model
+    called = called or model.category or ""
     if not client.may_call(called, model.name, *model.aliases):
         return Exclusion(model, Why.NOT_ALLOWED, "")
     if model.kind is not request.kind:

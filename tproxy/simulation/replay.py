@@ -41,7 +41,8 @@ from tproxy.simulation.timeline import Timeline, until
 from tproxy.state.memory import MemoryBreakers, MemoryTurns
 from tproxy.state.memory_quotas import MemoryQuotas
 
-_FREE = (failures.STALE, failures.EXPIRED)  # repeated before others are asked
+# Repeated before others are asked.
+_FREE = (failures.STALE, failures.EXPIRED, failures.UNTAKEN)
 # Only their kind is looked at.
 _SAID: dict[Kind, Request] = {
     Kind.CHAT: ChatRequest.parse(b'{"messages": [{"role": "user", "content": ""}]}'),

@@ -118,12 +118,15 @@ class AnsweringHandler(BaseHandler):
             self.set_header("X-Accel-Buffering", "no")
 
     async def _break_off(self) -> None:
-        """The proxy has to stop: say so, in the stream if it has begun."""
+        """The proxy has to stop: say so, in the stream if that is under way."""
         if not self._headers_written:
             raise Draining
-        self.error = Draining()
+        said_all = self.trail.whole or self.trail.broken is not None
+        if not (self.streamed and said_all):
+            self.error = Draining()
         if self.streamed and not self._finished:
-            self.write(openai.error_event(self.error))
+            if self.error is not None:
+                self.write(openai.error_event(self.error))
             await self.finish()
         self.hang_up()
 

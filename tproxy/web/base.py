@@ -32,6 +32,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}").fullmatch
 _LONGEST_SDK_WAIT = 60.0  # seconds; OpenAI's SDKs ignore Retry-After beyond it
 _NONE = ("",)
 _NO_TOKEN = ("", "", "")
+# How other APIs' paths end where a chat is asked for; and this one's, in a wrong place.
+_CHATS = ("/responses", "/messages", "/completions")
 _EXPOSED = "x-request-id, x-tproxy-model, x-tproxy-provider, retry-after"
 
 
@@ -157,6 +159,7 @@ class BaseHandler(Handler):
                 usage=trail.usage,
                 left=self.client_gone,
                 asked=trail.asked,
+                resumed=trail.resumed,
             )
         )
 
@@ -236,4 +239,5 @@ class UnknownRoute(BaseHandler):
 
 def _no_route(path: str) -> NotFound:
     shown = "".join(c if c.isprintable() else "?" for c in path[:200])
-    return NotFound(message=f"There is no route {shown}.")
+    known = " Chats are at /v1/chat/completions." if path.endswith(_CHATS) else ""
+    return NotFound(message=f"There is no route {shown}.{known}")
