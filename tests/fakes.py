@@ -21,6 +21,7 @@ from tproxy.core.leases import (
     Lease,
     LeaseId,
     Room,
+    Want,
 )
 from tproxy.core.model import Patience, Upstream
 from tproxy.core.upstream import (
@@ -114,13 +115,11 @@ class FakeQuotas:
         self.free_in[pool.name] = 1.0 if seconds is None else seconds
         return self.free_in[pool.name]
 
-    async def waits(
-        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
-    ) -> list[float]:
+    async def waits(self, wants: Sequence[Want]) -> list[float]:
         await self.gate.passing("quotas.waits")
         return [
-            max((self.free_in.get(pool.name, 0.0) for pool in group), default=0.0)
-            for group in groups
+            max((self.free_in.get(pool.name, 0.0) for pool in budgets), default=0.0)
+            for budgets, _ in wants
         ]
 
     async def room(

@@ -203,7 +203,7 @@ def test_a_line_is_only_so_long() -> None:
     queues = Queues()
 
     async def wait() -> None:
-        async with queues.turn("x", Priority.NORMAL, 9.0, 1):
+        async with queues.turn("x", queues.arrive(Priority.NORMAL), 9.0, 1):
             await asyncio.sleep(5.0)
 
     async def test() -> None:
@@ -224,7 +224,7 @@ def test_a_turn_is_not_lost_with_who_leaves_as_it_comes() -> None:
     queues = Queues()
 
     async def wait(log: list[int], number: int) -> None:
-        async with queues.turn("x", Priority.NORMAL, 60.0):
+        async with queues.turn("x", queues.arrive(Priority.NORMAL), 60.0):
             log.append(number)
             await asyncio.sleep(1.0)
 

@@ -265,7 +265,7 @@ class Till:
         self.shop.run(self.store.learn(budget, heard))
 
     def wait(self, *budgets: Budget, cost: Cost = ONE) -> float:
-        return self.shop.run(self.store.waits([budgets], cost))[0]
+        return self.shop.run(self.store.waits([(budgets, cost)]))[0]
 
     def room(self, *budgets: Budget, cost: Cost = ONE) -> tuple[Room, ...]:
         return self.shop.run(self.store.room(budgets, cost))

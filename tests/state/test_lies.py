@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.clocks import FakeClock
 from tests.state.mortal import WHOSE
 from tests.state.shops import Notices
+from tproxy.core.budget import ONE
 from tproxy.core.leases import Lease
 from tproxy.state.redis import RedisQuotas
 from tproxy.state.remote import Remote
@@ -82,7 +83,7 @@ def test_no_lie_makes_a_request_fail(
             else:
                 assert lease.wait > 0
         assert await quotas.rest(WHOSE, 1.0) >= 0
-        [wait] = await quotas.waits([[WHOSE]])
+        [wait] = await quotas.waits([([WHOSE], ONE)])
         assert wait >= 0
         assert len(await quotas.room([WHOSE])) <= 1
         [state] = await quotas.snapshot([WHOSE])

@@ -11,7 +11,7 @@ import pytest
 from tests.state.mortal import AWAY, BACK, LONGEST, WHOSE, fill, node, run, until
 from tests.state.servers import Server
 from tests.state.shops import budget, requests, tokens
-from tproxy.core.budget import Cost, Outcome
+from tproxy.core.budget import ONE, Cost, Outcome
 from tproxy.core.leases import CONCURRENCY, REST, STORE, Denial, Lease, Source
 from tproxy.state.standin import OnLoss
 
@@ -224,7 +224,7 @@ def test_who_never_met_redis_knows_no_share_of_anything(tmp_path: Path) -> None:
         async with node(f"unix://{tmp_path}/nobody") as (quotas, notices):
             assert notices.said == [AWAY]
             assert await quotas.reserve([WHOSE]) == Denial("", STORE, 1.0)
-            assert await quotas.waits([[WHOSE]]) == [0.0]
+            assert await quotas.waits([([WHOSE], ONE)]) == [0.0]
 
     run(test())
 

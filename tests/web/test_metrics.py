@@ -184,7 +184,8 @@ def test_what_is_under_way_is_told_as_it_is() -> None:
         throttled = attrs.evolve(model(), throttle=busy)
         async with serving(served(throttled, clients=(own,))) as (proxy, _):
             queues = proxy._context.snapshot.relay.admission.queues
-            async with queues.turn("provider/echo", own.priority, 1.0):
+            place = queues.arrive(own.priority)
+            async with queues.turn("provider/echo", place, 1.0):
                 waiting = asyncio.create_task(send(proxy.port, chat()))
                 while not sum(queues.lengths().values()):  # noqa: ASYNC110
                     await asyncio.sleep(0)

@@ -201,7 +201,7 @@ def test_it_tells_how_many_wait_in_line() -> None:
         async with serving(settings(throttled)) as (proxy, _):
             queues = proxy._context.snapshot.relay.admission.queues
             priority = client().priority
-            async with queues.turn("provider/echo", priority, 1.0):
+            async with queues.turn("provider/echo", queues.arrive(priority), 1.0):
                 waiting = asyncio.create_task(send(proxy.port, chat()))
                 while not sum(queues.lengths().values()):  # noqa: ASYNC110
                     await asyncio.sleep(0)

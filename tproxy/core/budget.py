@@ -52,9 +52,16 @@ class Cost:
             return self.requests
         return self.tokens if unit is Unit.TOKENS else self.spend
 
+    def times(self, many: int) -> Cost:
+        """What so many like it take."""
+        spend = self.spend * many
+        return Cost(self.requests * many, self.tokens * many, spend, self.high)
+
 
 ONE = Cost()
 ONE_HIGH = Cost(high=True)
+LEAST = Cost(1, 1, 1)  # that any request takes of what is counted
+LEAST_HIGH = Cost(1, 1, 1, high=True)
 
 
 @attrs.frozen

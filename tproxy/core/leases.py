@@ -12,6 +12,7 @@ from tproxy.core.budget import ONE, Budget, Cost, Limit, Outcome, Unit
 from tproxy.core.windows import Window
 
 LeaseId = NewType("LeaseId", str)
+Want = tuple[Sequence[Budget], Cost]  # what a request would take, and from where
 
 LEASE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 5.0
@@ -203,12 +204,11 @@ class QuotaStore(Protocol):
         """Let less be left, where the provider says so; never more than we count."""
         ...
 
-    async def waits(
-        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
-    ) -> list[float]:
-        """For each group of budgets, the seconds until `cost` fits, as far as is known.
+    async def waits(self, wants: Sequence[Want]) -> list[float]:
+        """For each of `wants`, the seconds until it fits, as far as is known.
 
-        Asks no remote store: who is told 0 may still be denied.
+        Infinite if it never does. Asks no remote store: who is told 0 may still be
+        denied.
         """
         ...
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import attrs
 from attrs import validators
 
-from tproxy.core.budget import ONE, ONE_HIGH, Budget, Cost, Unit
+from tproxy.core.budget import LEAST, LEAST_HIGH, Budget, Cost, Unit
 from tproxy.core.meters import Metered
 from tproxy.core.secret import Secret
 
@@ -254,7 +254,7 @@ class Client:
     @cached_property
     def least(self) -> Cost:
         """What a request costs that nothing more is known of."""
-        return ONE_HIGH if self.priority is Priority.HIGH else ONE
+        return LEAST_HIGH if self.priority is Priority.HIGH else LEAST
 
     def may_call(self, *names: str) -> bool:
         """Whether one of `names` is allowed: a model's own, an alias, a category."""

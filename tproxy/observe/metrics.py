@@ -10,7 +10,7 @@ from typing import Protocol
 import attrs
 
 from tproxy import __version__
-from tproxy.core.budget import Budget
+from tproxy.core.budget import LEAST, Budget
 from tproxy.core.leases import QuotaStore
 from tproxy.core.model import Model
 from tproxy.core.state import Breakers, Clock
@@ -182,7 +182,9 @@ class Metrics:
                     some = configured.budgets[first : first + _AT_ONCE]
                     budgets.take(await self._quotas.snapshot(some))
                     await asyncio.sleep(0)
-                waits = await self._quotas.waits(configured.taken)
+                waits = await self._quotas.waits(
+                    [(budgets, LEAST) for budgets in configured.taken]
+                )
                 known = self._process.stores().get("quotas", True)
         except TimeoutError:
             waits = []

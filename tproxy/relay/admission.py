@@ -18,9 +18,7 @@ from tproxy.core.selection import Candidate, Exclusion, Why
 from tproxy.core.state import Starts
 from tproxy.relay.attempt import Ports
 from tproxy.relay.cost import Purse
-from tproxy.relay.queues import Full, Queues
-
-_LOOK_AGAIN = 0.05  # seconds; nobody tells when another process has made room
+from tproxy.relay.queues import LOOK_AGAIN, NoTurn, Queues
 
 
 @attrs.frozen(eq=False)
@@ -42,6 +40,12 @@ class Admission:
     _purses: dict[tuple[str, str], tuple[Model, Client, Purse]] = attrs.field(
         factory=dict, init=False
     )
+
+    def cost(
+        self, request: Request, client: Client, model: Model, requests: int = 1
+    ) -> Cost:
+        """What it would take to ask `model`."""
+        return self._cost(request, model, self._purse(model, client), requests)
 
     def is_busy(self, model: Model) -> bool:
         """Whether one would have to queue for it now."""
@@ -101,18 +105,19 @@ class Admission:
         busy = Denial(throttle.name, CONCURRENCY, 1.0)
         try:
             left = until - clock.steady()
-            async with self.queues.turn(throttle.name, client.priority, left):
+            place = self.queues.arrive(client.priority)
+            async with self.queues.turn(throttle.name, place, left):
                 while True:
                     wait = await self._start(throttle)
                     if not wait:
                         taken = await self._reserve(throttle, purse, cost)
                         if isinstance(taken, Lease) or taken.budget != purse.throttle:
                             return taken
-                        wait = _LOOK_AGAIN
+                        wait = LOOK_AGAIN
                     if clock.steady() + wait >= until:
                         return busy
                     await self.sleep(wait)
-        except (TimeoutError, Full):
+        except NoTurn:
             pass
         return busy
 

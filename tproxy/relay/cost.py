@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from tproxy.core.budget import Budget, Cost, Unit
+from tproxy.core.budget import ONE, ONE_HIGH, Budget, Cost, Unit
 from tproxy.core.model import Client, Model, Price, Throttle
 from tproxy.core.request import Request
 from tproxy.core.upstream import Usage
@@ -21,7 +21,7 @@ class Purse:
     by_tokens: bool
     price: Price | None
     own: frozenset[str]  # names of the client's among them
-    least: Cost
+    plain: Cost  # where nobody counts tokens
     throttle: str | None  # the name of the one that bounds what is under way
 
     @classmethod
@@ -34,15 +34,15 @@ class Purse:
             Unit.TOKENS in units,
             model.price if Unit.SPEND in units else None,
             frozenset(budget.name for budget in client.budgets),
-            client.least,
+            ONE_HIGH if client.least.high else ONE,
             throttle[0].name if throttle else None,
         )
 
     def cost(self, prompt: int, completion: int, requests: int = 1) -> Cost:
         """Of so many tokens, as far as anybody counts them."""
-        high = self.least.high
+        high = self.plain.high
         if not self.by_tokens and self.price is None:
-            return self.least if requests == 1 else Cost(requests, high=high)
+            return self.plain if requests == 1 else Cost(requests, high=high)
         spent = spend(self.price, prompt, completion)
         return Cost(requests, prompt + completion, spent, high)
 

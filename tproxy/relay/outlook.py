@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 
 import attrs
 
 from tproxy.core import failures
+from tproxy.core.budget import Budget, Cost
 from tproxy.core.catalog import DEFAULT_CATEGORY
 from tproxy.core.errors import ProxyError
 from tproxy.core.model import Client, Model
@@ -28,6 +30,7 @@ class Outlook:
     _select: Select
     _ports: Ports
     _turns: Turns
+    _cost: Callable[[Search, Model], Cost]
 
     async def selection(self, search: Search) -> Selection:
         """Who can be asked, in which order.
@@ -56,8 +59,8 @@ class Outlook:
 
     async def _compared(self, search: Search) -> Selection:
         asked = search.asked
-        models = (*asked.models, *asked.fallbacks)
-        chosen = self._chosen(search, await self._seen(models, search.client))
+        seen = await self._seen((*asked.models, *asked.fallbacks), search)
+        chosen = self._chosen(search, seen)
         fit = tuple(c for c in chosen.ranked if not c.resting_for)
         if not (asked.fallbacks and fit):
             return chosen
@@ -88,26 +91,31 @@ class Outlook:
         high = search.client.least.high and any(map(_is_shared, models))
         return ("quota", *(["high"] if high else []), *(model.name for model in models))
 
-    async def soonest(self, search: Search) -> float:
-        """Seconds until some candidate has room for this request; inf if none ever."""
-        asked = search.asked
-        anyone = [Candidate(model) for model in (*asked.models, *asked.fallbacks)]
-        able = [c.model for c in self._chosen(search, anyone).ranked]
-        if not able:
-            return math.inf
-        budgets, least = [model.budgets for model in able], search.client.least
-        waits = await self._ports.quotas.waits(budgets, least)
-        return min(
-            self._wait(search, model, wait)
-            for model, wait in zip(able, waits, strict=True)
-        )
+    async def soonest(self, search: Search, ahead: int = 0) -> float:
+        """Seconds until some candidate can take this request; inf if none ever can.
 
-    def _wait(self, search: Search, model: Model, wait: float) -> float:
-        """This request may have to wait for longer than the least, which can `wait`."""
-        lacks_until = search.lacks_until.get(model.name)
-        if lacks_until is None:
-            return wait
-        return max(wait, lacks_until - self._ports.clock.steady())
+        `ahead` such as this one have their turn before, at all candidates alike.
+        """
+        asked = search.asked
+        idle = [Candidate(model) for model in (*asked.models, *asked.fallbacks)]
+        able = [candidate.model for candidate in self._chosen(search, idle).ranked]
+        crowd = math.ceil(ahead / max(len(able), 1))
+        busy, wants = [], []
+        for model in able:
+            cost = self._cost(search, model)
+            seconds, before = kept_busy(model.budgets, cost, crowd)
+            busy.append(seconds)
+            wants.append((model.budgets, cost.times(before + 1)))
+        waits = await self._ports.quotas.waits(wants)
+        rests = await self._ports.breakers.resting([model.name for model in able])
+        moments = map(operator.add, busy, waits)
+        return min(map(max, moments, rests), default=math.inf)
+
+    def settled(self, search: Search) -> bool:
+        """Whether all that others have taken, they keep: requests, and no estimates."""
+        models = (*search.asked.models, *search.asked.fallbacks)
+        costs = [self._cost(search, model) for model in models]
+        return not any(cost.tokens or cost.spend for cost in costs)
 
     async def rest(self, model: Model) -> float:
         """Seconds that its breaker lets nothing through."""
@@ -118,35 +126,52 @@ class Outlook:
         """The error for the client, with its moments as they are by now."""
         excluded, failed = search.excluded, search.failed
         models = [c.model for c in selection.ranked] + [e.model for e in excluded]
-        seen = await self._seen(models, search.client)
-        waits = {
-            c.model.name: max(self._wait(search, c.model, c.free_in), c.resting_for)
-            for c in seen
-        }
+        seen = await self._seen(models, search)
+        moments = {c.model.name: max(c.free_in, c.resting_for) for c in seen}
+        waits = {name: wait for name, wait in moments.items() if wait < math.inf}
         return verdict(
             search.request.model,
             [
-                attrs.evolve(e, wait=waits[e.model.name])
+                attrs.evolve(e, wait=waits.get(e.model.name, e.wait))
                 if e.why in (Why.QUOTA, Why.RESTING)
                 else e
                 for e in excluded
             ],
             [
-                attrs.evolve(error, retry_after=waits[name])
+                attrs.evolve(error, retry_after=waits.get(name, error.retry_after))
                 if error.failure is failures.RATE_LIMIT
                 else error
                 for name, error in failed.items()
             ],
         )
 
-    async def _seen(self, models: Sequence[Model], client: Client) -> list[Candidate]:
+    async def _seen(self, models: Sequence[Model], search: Search) -> list[Candidate]:
         quotas, breakers = self._ports.quotas, self._ports.breakers
-        waits = await quotas.waits([model.budgets for model in models], client.least)
+        wants = [(model.budgets, self._cost(search, model)) for model in models]
+        waits = await quotas.waits(wants)
         rests = await breakers.resting([model.name for model in models])
         return [
             Candidate(model, wait, rest, self._turns.last(model.name))
             for model, wait, rest in zip(models, waits, rests, strict=True)
         ]
+
+
+def kept_busy(budgets: Sequence[Budget], cost: Cost, ahead: int) -> tuple[float, int]:
+    """For how many seconds `ahead` requests of that cost take all that is to be had.
+
+    Beside it, how many of them are left to fit into the windows after that.
+    """
+    busy, left, room = 0.0, ahead, ahead
+    for budget in budgets:
+        for limit in budget.limits:
+            fit = limit.usable // max(cost.of(limit.unit), 1)
+            if not fit:
+                return 0.0, 0
+            windows, rest = divmod(ahead, fit)
+            room = min(room, fit - 1)
+            if windows * limit.window.seconds > busy:
+                busy, left = windows * limit.window.seconds, rest
+    return busy, min(left, room)
 
 
 def _called(search: Search) -> str:

@@ -6,18 +6,18 @@ import asyncio
 import heapq
 import math
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import attrs
 
+from tproxy.core.budget import Cost
 from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
-from tproxy.core.errors import QuotaExhausted, UpstreamFailed
+from tproxy.core.errors import UpstreamFailed
 from tproxy.core.hedging import Hedging
 from tproxy.core.image import ImageRequest
 from tproxy.core.model import Client, Model, RetryPolicy, Routing
 from tproxy.core.request import Request
-from tproxy.core.selection import Candidate, Exclusion, Why
+from tproxy.core.selection import Candidate, Exclusion
 from tproxy.core.state import Turns
 from tproxy.core.upstream import Broken, Dialect
 from tproxy.relay.admission import Admission, Admitted
@@ -29,12 +29,12 @@ from tproxy.relay.doors import Doors
 from tproxy.relay.hedging import Race
 from tproxy.relay.linking import Linking
 from tproxy.relay.outlook import Outlook, Select
-from tproxy.relay.queues import Full
 from tproxy.relay.resuming import resumable
 from tproxy.relay.retry import pause
 from tproxy.relay.search import Place, Search
 from tproxy.relay.stepping import make
 from tproxy.relay.trail import Trail
+from tproxy.relay.waiting import Waiting
 
 
 @attrs.frozen(eq=False)
@@ -58,6 +58,7 @@ class Relay:
     fetches_links: bool = False
     ports: Ports = attrs.field(init=False)
     _outlook: Outlook = attrs.field(init=False)
+    _waiting: Waiting = attrs.field(init=False)
 
     @ports.default
     def _shared(self) -> Ports:
@@ -65,7 +66,12 @@ class Relay:
 
     @_outlook.default
     def _looks(self) -> Outlook:
-        return Outlook(self.select, self.ports, self.turns)
+        return Outlook(self.select, self.ports, self.turns, self._cost)
+
+    @_waiting.default
+    def _line(self) -> Waiting:
+        queues, most = self.admission.queues, self.routing.max_waiting
+        return Waiting(self._outlook, queues, self.ports.clock, self.sleep, most)
 
     async def answer(
         self,
@@ -94,9 +100,8 @@ class Relay:
             search.hedging = self._hedging(search)
         if not routing.wait_seconds:
             return await self._search(search)
-        return await self._patiently(
-            search, min(begun + routing.wait_seconds, deadline)
-        )
+        until = min(begun + routing.wait_seconds, deadline)
+        return await self._waiting.answer(search, self._search, until)
 
     async def _search(self, search: Search) -> Answer:
         """Ask candidates until an answer has begun."""
@@ -145,16 +150,17 @@ class Relay:
 
         If it cannot be asked: why it is passed over; None where that is known.
         """
-        model = candidate.model
+        model, turn = candidate.model, search.turn
+        if turn is not None and self.admission.is_busy(model):
+            turn.pass_on()  # it waits in another line now
         admitted = await self.admission.admit(
             *(candidate, search.request, search.client, search.failed, until),
             self._requests(search.request, model),
         )
         if not isinstance(admitted, Admitted):
-            if admitted is not None and admitted.why is Why.QUOTA:
-                wait = admitted.wait or 0.0
-                search.lacks_until[model.name] = self.ports.clock.steady() + wait
             return admitted
+        if turn is not None:
+            turn.pass_on()
         self.turns.take(model.name)
         asking = Asking(model, admitted.purse, admitted.lease, self.ports, search.trail)
         await asking.begin()
@@ -238,36 +244,16 @@ class Relay:
         hedging.allowance.earn()
         return hedging
 
+    def _cost(self, search: Search, model: Model) -> Cost:
+        """What it would take to ask a candidate."""
+        requests = self._requests(search.request, model)
+        return self.admission.cost(search.request, search.client, model, requests)
+
     def _requests(self, request: Request, model: Model) -> int:
         """How many requests of the provider's this one takes."""
         if not isinstance(request, ImageRequest):
             return 1
         return request.n if self.dialect(model.upstream.dialect).draws_singly else 1
-
-    async def _patiently(self, search: Search, until: float) -> Answer:
-        """Ask once quotas have room, for which one may wait in line `until` a moment.
-
-        Raises:
-            ProxyError: as it is by then.
-        """
-        clock, queues = self.ports.clock, self.admission.queues
-        line = self._outlook.line(search)
-        if not queues.busy(line):
-            with suppress(QuotaExhausted):
-                return await self._search(search)
-        while (left := until - clock.steady()) > 0:
-            most = self.routing.max_waiting
-            try:
-                async with queues.turn(line, search.client.priority, left, most):
-                    wait = await self._outlook.soonest(search)
-                    if clock.steady() + wait >= until:
-                        break
-                    await self.sleep(wait)
-            except (TimeoutError, Full):
-                break
-            with suppress(QuotaExhausted):
-                return await self._search(search)
-        return await self._search(search)
 
     async def _until(self, due: float) -> None:
         """Wait until a candidate is due."""

@@ -12,6 +12,7 @@ from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion
 from tproxy.relay.budget import Repeats
 from tproxy.relay.linking import Linking
+from tproxy.relay.queues import Turn
 from tproxy.relay.trail import Trail
 
 # Who is to be asked: when, in which order, who, and the how manieth repeat.
@@ -22,9 +23,9 @@ Place = tuple[float, int, Candidate, int]
 class Search:
     """One request on its way to an answer, and what has come of it so far.
 
-    `line` is a heap. `hedging` is that of its category, where a second candidate may be
-    asked besides; `hedged`, once one was, says so in words. `lacks_until` is the steady
-    moment before which a model's quota has no room for what this request takes.
+    `line` is a heap. `turn` is that in the line for quota, if it had to wait there.
+    `hedging` is that of its category, where a second candidate may be asked besides;
+    `hedged`, once one was, says so in words.
     """
 
     request: Request
@@ -34,9 +35,9 @@ class Search:
     deadline: float
     repeats: Repeats
     linking: Linking | None = None
+    turn: Turn | None = None
     hedging: Hedging | None = None
     hedged: str = ""
     line: list[Place] = attrs.field(factory=list)
     excluded: list[Exclusion] = attrs.field(factory=list)
-    lacks_until: dict[str, float] = attrs.field(factory=dict)
     failed: dict[str, UpstreamFailed] = attrs.field(factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from tproxy.core.model import Client, Kind, Model
@@ -72,7 +73,7 @@ def _unfit(
     too_long = _too_long(request, model)
     if too_long:
         return Exclusion(model, Why.TOO_LONG, too_long)
-    if candidate.free_in > 0:
+    if 0 < candidate.free_in < math.inf:  # which limit it never fits, admission tells
         wait = max(candidate.free_in, candidate.resting_for)
         return Exclusion(model, Why.QUOTA, "", wait=wait)
     return None

@@ -6,10 +6,8 @@ import math
 
 import attrs
 
-from tproxy.core.budget import Budget, Cost
+from tproxy.core.budget import LEAST, Budget
 from tproxy.core.leases import CONCURRENCY, REST, Denial, Lease, QuotaStore
-
-_LEAST = Cost(requests=1, tokens=1, spend=1)  # that anything asks for
 
 
 @attrs.define
@@ -46,7 +44,7 @@ class Droughts:
     async def taken(self, quotas: QuotaStore, lease: Lease, now: float) -> None:
         """A lease was given: does it leave anything?"""
         limited = [self._limited(b) for b in lease.budgets if b.limits]
-        waits = await quotas.waits([(budget,) for budget in limited], _LEAST)
+        waits = await quotas.waits([((budget,), LEAST) for budget in limited])
         for budget, wait in zip(limited, waits, strict=True):
             if wait:
                 self._dry(budget.name, now, wait)

@@ -241,8 +241,8 @@ class Replay:
         return select(request, client, seen, PriorityThenIdlest(), called=called)
 
     async def _seen(self, models: Sequence[Model], client: Client) -> list[Candidate]:
-        budgets = [model.budgets for model in models]
-        waits = await self._quotas.waits(budgets, client.least)
+        wants = [(model.budgets, client.least) for model in models]
+        waits = await self._quotas.waits(wants)
         rests = await self._breakers.resting([model.name for model in models])
         return [
             Candidate(model, wait, rest, self._turns.last(model.name))

@@ -20,6 +20,7 @@ from tproxy.core.leases import (
     Heard,
     LeaseId,
     Room,
+    Want,
 )
 from tproxy.core.windows import HOUR, MINUTE
 from tproxy.state.books import UNITS, Book, Sizes, sizes
@@ -83,6 +84,14 @@ class Ledger:
                 wait = stake.wait(amount, now)
                 worst = _longer(worst, stake.budget.name, stake.limit.label, wait)
         return worst
+
+    def waits(self, wants: Sequence[Want], now: Moment) -> list[float]:
+        """For each of `wants`, the seconds until it fits."""
+        denials = [
+            self.denial(self.plan(budgets, high=cost.high), cost, now)
+            for budgets, cost in wants
+        ]
+        return [0.0 if denial is None else denial.wait for denial in denials]
 
     def in_vain(self, plan: Plan, denial: Denial, now: Moment) -> Budget | None:
         """The shared budget that is to hear of a `wish`; none that has heard enough."""

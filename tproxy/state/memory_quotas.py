@@ -20,6 +20,7 @@ from tproxy.core.leases import (
     Lease,
     LeaseId,
     Room,
+    Want,
 )
 from tproxy.core.state import Clock
 from tproxy.state.books import sizes
@@ -91,13 +92,9 @@ class MemoryQuotas:
         if self._drifts is not None:
             self._drifts.look(budget, self._ledger.drifts(budget))
 
-    async def waits(
-        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
-    ) -> list[float]:
+    async def waits(self, wants: Sequence[Want]) -> list[float]:
         ledger, now = self._look()
-        plans = [ledger.plan(group, high=cost.high) for group in groups]
-        denials = [ledger.denial(plan, cost, now) for plan in plans]
-        return [0.0 if denial is None else denial.wait for denial in denials]
+        return ledger.waits(wants, now)
 
     async def room(
         self, budgets: Sequence[Budget], cost: Cost = ONE

@@ -29,6 +29,7 @@ from tproxy.core.leases import (
     Lease,
     LeaseId,
     Room,
+    Want,
 )
 from tproxy.core.state import Clock
 from tproxy.core.windows import MINUTE
@@ -180,12 +181,10 @@ class RedisQuotas:
             drifts = [figures.drift for figures in reply.standings[0].limits]
             self._drifts.look(budget, zip(budget.limits, drifts, strict=True))
 
-    async def waits(
-        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
-    ) -> list[float]:
+    async def waits(self, wants: Sequence[Want]) -> list[float]:
         return [
-            max((self._wait(budget, cost) for budget in group), default=0.0)
-            for group in groups
+            max((self._wait(budget, cost) for budget in budgets), default=0.0)
+            for budgets, cost in wants
         ]
 
     async def room(

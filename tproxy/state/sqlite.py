@@ -29,6 +29,7 @@ from tproxy.core.leases import (
     Lease,
     LeaseId,
     Room,
+    Want,
 )
 from tproxy.core.state import Clock
 from tproxy.state.archive import Archive, lease_id
@@ -159,12 +160,12 @@ class SqliteQuotas:
 
         self._writer.owe(learn)
 
-    async def waits(
-        self, groups: Sequence[Sequence[Budget]], cost: Cost = ONE
-    ) -> list[float]:
-        waits = _waits(*await self._look(owing=True), groups, cost)
+    async def waits(self, wants: Sequence[Want]) -> list[float]:
+        ledger, now = await self._look(owing=True)
+        waits = ledger.waits(wants, now)
         if self._writer.owes and any(waits):  # perhaps just for that
-            waits = _waits(*await self._look(), groups, cost)
+            ledger, now = await self._look()
+            waits = ledger.waits(wants, now)
         return waits
 
     async def room(
@@ -235,11 +236,3 @@ class SqliteQuotas:
         journal = self._journal
         journal.introduce(now, (budget,))
         journal.write(now, what, journal.archive.numbers[budget], *said)
-
-
-def _waits(
-    ledger: Ledger, now: Moment, groups: Sequence[Sequence[Budget]], cost: Cost
-) -> list[float]:
-    plans = [ledger.plan(group, high=cost.high) for group in groups]
-    denials = [ledger.denial(plan, cost, now) for plan in plans]
-    return [0.0 if denial is None else denial.wait for denial in denials]

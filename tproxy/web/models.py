@@ -33,8 +33,8 @@ class _Listing(BaseHandler):
 
     async def _free(self, models: Sequence[Model], client: Client) -> frozenset[str]:
         """Names of those that could take a request now."""
-        budgets = [model.budgets for model in models]
-        waits = await self.context.quotas.waits(budgets, client.least)
+        wants = [(model.budgets, client.least) for model in models]
+        waits = await self.context.quotas.waits(wants)
         states = await self.context.breakers.states([m.name for m in models])
         return frozenset(
             model.name

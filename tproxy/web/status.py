@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import attrs
 
 from tproxy import __version__
-from tproxy.core.budget import ONE, Budget, Unit
+from tproxy.core.budget import LEAST, Budget, Unit
 from tproxy.core.leases import BudgetState, LimitState, ShareState
 from tproxy.core.model import Client, Model
 from tproxy.core.selection import Why
@@ -50,8 +50,8 @@ class StatusHandler(OperatorHandler):
         states = await context.quotas.snapshot(tuple(dict.fromkeys(budgets)))
         names = [model.name for model in models]
         client = None if self.is_operator else self.client
-        least = ONE if client is None else client.least
-        waits = await context.quotas.waits(list(taken.values()), least)
+        least = LEAST if client is None else client.least
+        waits = await context.quotas.waits([(each, least) for each in taken.values()])
         breakers = await context.breakers.states(names)
         return Status(
             version=__version__,
