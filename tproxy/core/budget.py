@@ -9,6 +9,7 @@ from fractions import Fraction
 import attrs
 from attrs import validators
 
+from tproxy.core.values import value
 from tproxy.core.windows import Window
 
 
@@ -35,7 +36,7 @@ class Outcome(enum.Enum):
 COUNTED = frozenset({Outcome.ANSWER, Outcome.ERROR})
 
 
-@attrs.frozen
+@value
 class Cost:
     """What one request takes: reserved as an estimate, settled as it was.
 

@@ -9,6 +9,7 @@ from typing import NewType, Protocol
 import attrs
 
 from tproxy.core.budget import ONE, Budget, Cost, Limit, Outcome, Unit
+from tproxy.core.values import value
 from tproxy.core.windows import Window
 
 LeaseId = NewType("LeaseId", str)
@@ -22,7 +23,7 @@ REST = "rest"
 STORE = "store"
 
 
-@attrs.frozen
+@value
 class Room:
     """What is left under the tightest limit on one unit, in that unit."""
 
@@ -32,7 +33,7 @@ class Room:
     resets_in: float  # seconds until all of it is free again, if nobody asks meanwhile
 
 
-@attrs.frozen
+@value
 class Lease:
     """What `cost` has taken from `budgets`, until it is settled, released or expired.
 

@@ -10,9 +10,10 @@ import attrs
 
 from tproxy.core.model import Model
 from tproxy.core.request import Request
+from tproxy.core.values import value
 
 
-@attrs.frozen
+@value
 class Candidate:
     """A model and what is known of it at this moment.
 
@@ -52,7 +53,7 @@ class Exclusion:
     wait: float | None = None
 
 
-@attrs.frozen
+@value
 class Selection:
     """Candidates in the order to ask them, and those passed over."""
 
