@@ -92,7 +92,7 @@ class Counter:
     def resets_in(self, now: Moment) -> float:
         """Seconds until all is free again, if nobody asks meanwhile."""
         ends = self.ends_in(now)
-        if not self.more(now.steady):
+        if not self.extra or not self.more(now.steady):
             return ends
         return max(ends, seconds_until(self.extra_until, now.steady))
 
@@ -148,9 +148,9 @@ class Rolling(Log):
         self.due = moments[0] + self.seconds if moments else math.inf
 
     def place(self, at: float, amount: int, now: Moment, sent: float) -> None:
-        at = min(at, now.steady)
-        moments = self.moments
-        if not amount or at <= self.gone or at + self.seconds <= now.steady:
+        steady, moments = now.steady, self.moments
+        at = min(at, steady)
+        if not amount or at <= self.gone or at + self.seconds <= steady:
             return
         self.used += amount
         if not moments or at > moments[-1]:

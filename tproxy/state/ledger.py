@@ -131,7 +131,8 @@ class Ledger:
         for book, _ in held.plan.books:
             book.held += 1
         self.held[lease] = held
-        self._sweep_at = min(self._sweep_at, held.expires)
+        if held.expires < self._sweep_at:
+            self._sweep_at = held.expires
 
     def reached(self, lease: LeaseId, at: float, now: Moment) -> None:
         """The provider had the request at `at`; its place in time is known."""
@@ -153,7 +154,8 @@ class Ledger:
             amount = actual[line.index] if counts else 0
             if held.at is None:
                 counter.flight -= reserved
-                counter.refresh(now)
+                if counter.due <= now.steady:
+                    counter.refresh(now)
                 counter.place(at, amount, now, held.since)
             elif amount != reserved:
                 counter.refresh(now)
@@ -190,7 +192,7 @@ class Ledger:
 
     def sweep(self, now: Moment) -> None:
         """End leases that have expired: what they took is used, since their last."""
-        if not self.overdue(now):
+        if now.steady < self._sweep_at:
             return
         over = [key for key, held in self.held.items() if held.expires <= now.steady]
         for lease in over:
@@ -248,16 +250,12 @@ class Ledger:
             left, index = stake.left(now), stake.index
             if left < lefts[index]:
                 least[index], lefts[index] = stake, left
-        return tuple(
-            Room(
-                UNITS[line.index],
-                line.usable,
-                max(lefts[line.index], 0),
-                line.resets_in(now),
-            )
-            for line in least
-            if line is not None
-        )
+        rooms = []
+        for line in least:
+            if line is not None:
+                unit, left = UNITS[line.index], max(lefts[line.index], 0)
+                rooms.append(Room(unit, line.usable, left, line.resets_in(now)))
+        return tuple(rooms)
 
     def state(self, budget: Budget, now: Moment) -> BudgetState:
         return self._book(budget).state(budget, now)

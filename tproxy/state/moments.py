@@ -8,16 +8,17 @@ early nor hold twice their limit, whichever of the two was right.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import attrs
+
+from tproxy.core.values import value
 
 _SMALL = 60.0  # seconds
 _LARGE = 7_200.0
 _LASTING = 7_200.0
 
 
-class Moment(NamedTuple):
+@value
+class Moment:
     """In seconds; `steady` never goes back, `wall` and `calm` count from the epoch."""
 
     steady: float

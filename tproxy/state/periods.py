@@ -51,7 +51,7 @@ class Fixed(Counter):
     seen: float = -math.inf
 
     def refresh(self, now: Moment) -> None:
-        steady, wall, calm = now
+        steady, wall, calm = now.steady, now.wall, now.calm
         by_wall, by_calm = self.by_wall, self.by_calm
         if not by_wall.start <= wall < by_wall.end:
             by_wall.turn(wall, self.window, steady, self.seen)
@@ -64,10 +64,12 @@ class Fixed(Counter):
         self.correct(at, amount, now)
 
     def correct(self, at: float, change: int, now: Moment) -> None:
-        for period in (self.by_wall, self.by_calm):
-            if at >= period.since:
-                period.count = max(period.count + change, 0)
-        self.used = max(self.by_wall.count, self.by_calm.count)
+        by_wall, by_calm = self.by_wall, self.by_calm
+        if at >= by_wall.since:
+            by_wall.count = max(by_wall.count + change, 0)
+        if at >= by_calm.since:
+            by_calm.count = max(by_calm.count + change, 0)
+        self.used = max(by_wall.count, by_calm.count)
 
     def ends_in(self, now: Moment) -> float:
         return self.freed_in(self.used + self.flight, now)
@@ -76,9 +78,10 @@ class Fixed(Counter):
         """Until every period has ended that holds too much for that."""
         if over <= 0:
             return 0.0
-        most = self.used - over
-        wait = 0.0
-        for period, at in ((self.by_wall, now.wall), (self.by_calm, now.calm)):
-            if period.count > most:
-                wait = max(wait, seconds_until(period.end, at))
+        most, wait = self.used - over, 0.0
+        by_wall, by_calm = self.by_wall, self.by_calm
+        if by_wall.count > most:
+            wait = seconds_until(by_wall.end, now.wall)
+        if by_calm.count > most and now.calm + wait < by_calm.end:
+            wait = seconds_until(by_calm.end, now.calm)
         return wait

@@ -135,7 +135,8 @@ class Held:
         for line in self.plan.counted:
             counter, amount = line.counter, self.sizes[line.index]
             counter.flight -= amount
-            counter.refresh(now)
+            if counter.due <= now.steady:
+                counter.refresh(now)
             counter.place(at, amount, now, self.since)
 
     def lift(self, at: float, now: Moment) -> None:
