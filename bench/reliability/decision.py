@@ -57,6 +57,7 @@ class Instant:
     """A transport, and its reply: the whole answer at once."""
 
     head: UpstreamHead = _HEAD
+    over: bool = True  # with its head comes all of it
     _left: bytes = b""
 
     def open(

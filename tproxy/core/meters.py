@@ -45,10 +45,15 @@ class Meter:
 
 @attrs.frozen
 class Metered:
-    """A budget, and what tells of its limits."""
+    """A budget, and what tells of its limits. Without one of `names` nothing does."""
 
     budget: Budget
     meters: tuple[Meter, ...]
+    names: frozenset[str] = attrs.field(init=False, eq=False)
+
+    @names.default
+    def _telling(self) -> frozenset[str]:
+        return frozenset(meter.left for meter in self.meters)
 
 
 def read(

@@ -14,6 +14,7 @@ from tproxy.core.errors import UpstreamFailed
 from tproxy.core.failures import Failure
 from tproxy.core.image import ImageRequest
 from tproxy.core.model import Model, Patience, Prefill, Upstream
+from tproxy.core.values import value
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ Headers = tuple[tuple[str, str], ...]
 Sink = Callable[[bytes], bool]
 
 
-@attrs.frozen
+@value
 class UpstreamRequest:
     """One HTTP request to a provider. Signed or not, it is never logged.
 
@@ -37,15 +38,19 @@ class UpstreamRequest:
     ours: bool = True
 
 
-@attrs.frozen
+@value
 class UpstreamHead:
     """Status and headers of a reply. Names are lower case; repeated ones are joined."""
 
     status: int
     headers: Mapping[str, str]
 
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
 
-@attrs.frozen
+
+@value
 class Usage:
     """Tokens a provider reports for one answer."""
 
@@ -139,7 +144,7 @@ class StreamReader(Protocol):
         ...
 
 
-@attrs.frozen
+@value
 class Reply:
     """A whole answer, ready for the client."""
 

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import attrs
 
 from tproxy.core import failures
 from tproxy.core.budget import Cost
-from tproxy.core.errors import UpstreamFailed
 from tproxy.core.leases import CONCURRENCY, STORE, Denial, Lease
 from tproxy.core.model import Client, Model, Throttle
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Why
 from tproxy.core.state import Starts
-from tproxy.relay.attempt import Ports
+from tproxy.relay.attempt import Asking, Ports
 from tproxy.relay.cost import Purse
 from tproxy.relay.queues import LOOK_AGAIN, NoTurn, Queues
-
-
-@attrs.frozen(eq=False)
-class Admitted:
-    """A request that may go out, and what it has taken."""
-
-    lease: Lease
-    purse: Purse
+from tproxy.relay.search import Search
 
 
 @attrs.define(eq=False)
@@ -58,18 +50,16 @@ class Admission:
     async def admit(
         self,
         candidate: Candidate,
-        request: Request,
-        client: Client,
-        failed: Mapping[str, UpstreamFailed],
+        search: Search,
         deadline: float,
         requests: int = 1,
-    ) -> Admitted | Exclusion | None:
+    ) -> Asking | Exclusion | None:
         """Take what it costs to ask a candidate, or say why it is passed over.
 
         `requests` is how many of the provider's it takes. None: it is not to be asked
         again, for the reason that it has failed for.
         """
-        model = candidate.model
+        model, client, failed = candidate.model, search.client, search.failed
         before = failed.get(model.name)
         if failed and not candidate.resting_for:
             [rest] = await self.ports.breakers.resting([model.name])
@@ -77,13 +67,13 @@ class Admission:
                 resting = Exclusion(model, Why.RESTING, "", wait=rest)
                 return resting if before is None else None
         purse = self._purse(model, client)
-        cost = self._cost(request, model, purse, requests)
+        cost = self._cost(search.request, model, purse, requests)
         if model.throttle is None:
             taken = await self.ports.quotas.reserve(purse.budgets, cost)
         else:
             taken = await self._in_turn(model.throttle, client, purse, cost, deadline)
         if isinstance(taken, Lease):
-            return Admitted(taken, purse)
+            return Asking(model, purse, taken, self.ports, search.trail)
         if before is not None and before.failure is failures.RATE_LIMIT:
             return None
         return _denied(model, purse, taken)

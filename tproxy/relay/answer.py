@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Protocol
 
 import attrs
 
@@ -14,6 +14,7 @@ from tproxy.core.leases import Room
 from tproxy.core.model import Model
 from tproxy.core.selection import Exclusion, Why
 from tproxy.core.upstream import Headers
+from tproxy.core.values import value
 
 # Of the provider's head these are not the client's business: they speak of one hop
 # (RFC 9110, 7.6.1), of the provider's site and our account there, or we say them
@@ -54,7 +55,7 @@ class Body(Protocol):
         ...
 
 
-@attrs.frozen
+@value
 class Begun:
     """A provider's answer, its head fixed: `whole`, or a `body` that has begun."""
 
@@ -66,7 +67,7 @@ class Begun:
 class Ending(Protocol):
     """What is still to be let go of."""
 
-    async def end(self) -> None: ...
+    def end(self) -> Coroutine[Any, Any, None]: ...
 
 
 @attrs.define(eq=False)
@@ -85,8 +86,8 @@ class Answer:
     dropped: tuple[str, ...]
     _asking: Ending
 
-    async def end(self) -> None:
-        await self._asking.end()
+    def end(self) -> Coroutine[Any, Any, None]:
+        return self._asking.end()
 
 
 def reason_for(
@@ -116,12 +117,11 @@ def passed_on(headers: Mapping[str, str], *, kind: str) -> Headers:
     `kind` where it names no type, or another one. What is passed on has been read as
     that, or made; OpenAI's client takes a JSON body of another type for a text.
     """
-    kept = tuple(
-        (_NAMES[name], value) for name, value in headers.items() if _NAMES[name]
-    )
-    if headers.get("content-type", "").startswith(kind):
-        return kept
-    return (("Content-Type", kind), *(one for one in kept if one[0] != "Content-Type"))
+    kept = [(n, value) for name, value in headers.items() if (n := _NAMES[name])]
+    if not headers.get("content-type", "").startswith(kind):
+        kept = [each for each in kept if each[0] != "Content-Type"]
+        kept.insert(0, ("Content-Type", kind))
+    return tuple(kept)
 
 
 class _Names(dict[str, str]):

@@ -88,7 +88,6 @@ class Asking:
 
     async def begin(self) -> None:
         ports = self._ports
-        self.started = ports.clock.steady()
         ports.budget.begin(self.model.provider)
         ports.leases.add(self._lease)
         try:
@@ -98,6 +97,7 @@ class Asking:
             ports.leases.remove(self._lease)
             await ports.quotas.release(self._lease)
             raise
+        self.started = ports.clock.steady()
 
     async def opened(
         self, exchange: AbstractAsyncContextManager[UpstreamReply]
@@ -110,19 +110,21 @@ class Asking:
             self.sent = getattr(exchange, "sent", True)
             raise
         self._exchange = exchange
-        self._ports.quotas.reached(self._lease)
-        self.hear(reply.head)
         return reply
+
+    def reached(self) -> None:
+        """The provider has begun to answer. An end, if that is now, says so too."""
+        self._ports.quotas.reached(self._lease)
 
     def hear(self, head: UpstreamHead) -> None:
         """Note what the provider says of its quotas."""
-        metered = self.model.meters
-        if metered:
+        headers = head.headers
+        told = [m for m in self.model.meters if not m.names.isdisjoint(headers)]
+        if told:
             clock = self._ports.clock
             self._heard_at, wall = clock.steady(), clock.wall()
             self._heard = tuple(
-                (each.budget, meters.read(head.headers, each.meters, wall))
-                for each in metered
+                (each.budget, meters.read(headers, each.meters, wall)) for each in told
             )
 
     def drop(self, fields: tuple[str, ...]) -> None:

@@ -44,11 +44,15 @@ async def begin_stream(
         chat = attrs.evolve(chat, plain=True)
     try:
         async with asyncio.timeout(limit):
-            request = await _prepared(chat, asking, adapter, doors, limit)
+            request = await doors.signed(_worded(chat, asking, adapter), model, limit)
+            asking.sent = True
             reply = await asking.opened(
                 doors.transport.open(request, model.upstream, patience)
             )
-            await doors.check(reply, request, adapter, model)
+            asking.reached()
+            asking.hear(reply.head)
+            if not reply.head.ok:
+                raise await doors.refusal(reply, request, adapter, model)
             return await begin(asking, adapter, chat, reply)
     except UpstreamFailed as error:
         if not _is_for_ours(error, chat, model):
@@ -81,18 +85,25 @@ async def ask_whole(
     if hurried:
         patience = attrs.evolve(patience, whole=left)
     try:
-        request = await _prepared(chat, asking, adapter, doors, patience.whole)
+        request = _worded(chat, asking, adapter)
+        request = await doors.signed(request, model, patience.whole)
+        asking.sent = True
         reply = await asking.opened(
             doors.transport.open(request, model.upstream, patience)
         )
-        await doors.check(reply, request, adapter, model)
+        if not getattr(reply, "over", False):  # else it is settled in this very moment
+            asking.reached()
+        head = reply.head
+        asking.hear(head)
+        if not head.ok:
+            raise await doors.refusal(reply, request, adapter, model)
         body = await whole(reply)
     except Broken as broken:
         asking.hurried = hurried and broken.failure is failures.TIMED_OUT
         raise
-    said = adapter.parse_response(reply.head, body, chat, model)
+    said = adapter.parse_response(head, body, chat, model)
     asking.finish(said.usage)
-    headers = passed_on(reply.head.headers, kind="application/json")
+    headers = passed_on(head.headers, kind="application/json")
     return Begun(headers, said.body, None)
 
 
@@ -104,15 +115,11 @@ def _is_for_ours(error: UpstreamFailed, chat: ChatRequest, model: Model) -> bool
     return ours and _USAGE(error.message) is not None
 
 
-async def _prepared(
-    chat: ChatRequest,
-    asking: Asking,
-    adapter: ProviderAdapter,
-    doors: Doors,
-    left: float,
+def _worded(
+    chat: ChatRequest, asking: Asking, adapter: ProviderAdapter
 ) -> UpstreamRequest:
-    """The request in the provider's words, signed."""
-    model: Model = asking.model
+    """The request in the provider's words."""
+    model = asking.model
     try:
         request = adapter.build_request(chat, model)
     except InvalidRequest as error:
@@ -124,7 +131,6 @@ async def _prepared(
             param=error.param,
             detail=error.param or "",
         ) from error
-    asking.drop(request.dropped)
-    request = await doors.signed(request, model, left)
-    asking.sent = True
+    if request.dropped:
+        asking.drop(request.dropped)
     return request

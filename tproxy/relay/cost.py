@@ -43,7 +43,8 @@ class Purse:
         high = self.plain.high
         if not self.by_tokens and self.price is None:
             return self.plain if requests == 1 else Cost(requests, high=high)
-        spent = spend(self.price, prompt, completion)
+        price = self.price
+        spent = 0 if price is None else spend(price, prompt, completion)
         return Cost(requests, prompt + completion, spent, high)
 
     def actual(self, usage: Usage | None, reserved: Cost) -> Cost | None:
@@ -82,8 +83,6 @@ def concurrency(throttle: Throttle | None) -> tuple[Budget, ...]:
     return (Budget(name, max_concurrent=throttle.max_concurrent),)
 
 
-def spend(price: Price | None, prompt: int, completion: int) -> int:
+def spend(price: Price, prompt: int, completion: int) -> int:
     """Billionths of a dollar; a price is in dollars per million tokens."""
-    if price is None:
-        return 0
     return round((prompt * price.input + completion * price.output) * 1_000)

@@ -52,25 +52,22 @@ class Doors:
             message = f"{model.name}: {error.message}"
             raise attrs.evolve(error, model=model.name, message=message) from None
 
-    async def check(
+    async def refusal(
         self,
         reply: UpstreamReply,
         request: UpstreamRequest,
         adapter: ProviderAdapter,
         model: Model,
-    ) -> None:
-        """Let a 2xx pass.
+    ) -> UpstreamFailed:
+        """What a reply means that is no 2xx.
 
-        Raises:
-            UpstreamFailed: it is anything else. Where a token has died since it was
-                made that is `EXPIRED`, and the next try gets another.
+        Where a token has died since it was made that is `EXPIRED`, and the next try
+        gets another.
         """
-        if 200 <= reply.head.status < 300:
-            return
         body = await error_body(reply, model.upstream.patience)
         error = adapter.parse_error(reply.head, body, model)
         if error.failure is failures.AUTH and self.signer.refused(
             request, model.upstream
         ):
-            raise UpstreamFailed.of(model.name, failures.EXPIRED, error.detail)
-        raise error
+            return UpstreamFailed.of(model.name, failures.EXPIRED, error.detail)
+        return error

@@ -20,7 +20,7 @@ from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion
 from tproxy.core.state import Turns
 from tproxy.core.upstream import Broken, Dialect
-from tproxy.relay.admission import Admission, Admitted
+from tproxy.relay.admission import Admission
 from tproxy.relay.answer import Answer, Begun, reason_for
 from tproxy.relay.attempt import Asking, Ports
 from tproxy.relay.budget import Repeats
@@ -105,6 +105,7 @@ class Relay:
 
     async def _search(self, search: Search) -> Answer:
         """Ask candidates until an answer has begun."""
+        clock = self.ports.clock
         selection = await self._outlook.selection(search)
         search.excluded = list(selection.excluded)
         search.line = line = [
@@ -116,14 +117,14 @@ class Relay:
             while line:
                 place = due, rank, candidate, repeat = heapq.heappop(line)
                 model = candidate.model
-                now = self.ports.clock.steady()
+                now = clock.steady()
                 if max(due, now) >= search.deadline:
                     break
                 if due > now:
                     await self._until(due)
                 if line and model.name not in put_off and self.admission.is_busy(model):
                     put_off.add(model.name)  # others are free, perhaps
-                    now = self.ports.clock.steady()
+                    now = clock.steady()
                     heapq.heappush(line, (now, rank, candidate, repeat))
                     continue
                 asking = await self._admitted(search, candidate, search.deadline)
@@ -134,13 +135,15 @@ class Relay:
                     begun = await self.attempt(search, place, asking)
                     answered = None if begun is None else (asking, begun)
                 else:
-                    race = Race(self, search, search.hedging, self.ports.clock)
+                    race = Race(self, search, search.hedging, clock)
                     answered = await race.run(place, asking)
                 if answered is not None:
-                    answer = await _answer(*answered, search)
+                    answer = _answer(*answered, search)
+                    if answer.begun.whole is not None:  # it is over on our side
+                        await answer.end()
                     if not answer.model.resume:
                         return answer
-                    return resumable(answer, search, self._search, self.ports.clock)
+                    return resumable(answer, search, self._search, clock)
         raise await self._outlook.verdict(search, selection)
 
     async def _admitted(
@@ -153,17 +156,13 @@ class Relay:
         model, turn = candidate.model, search.turn
         if turn is not None and self.admission.is_busy(model):
             turn.pass_on()  # it waits in another line now
-        admitted = await self.admission.admit(
-            *(candidate, search.request, search.client, search.failed, until),
-            self._requests(search.request, model),
-        )
-        if not isinstance(admitted, Admitted):
-            return admitted
-        if turn is not None:
-            turn.pass_on()
-        self.turns.take(model.name)
-        asking = Asking(model, admitted.purse, admitted.lease, self.ports, search.trail)
-        await asking.begin()
+        requests = self._requests(search.request, model)
+        asking = await self.admission.admit(candidate, search, until, requests)
+        if isinstance(asking, Asking):
+            if turn is not None:
+                turn.pass_on()
+            self.turns.take(model.name)
+            await asking.begin()
         return asking
 
     async def attempt(
@@ -179,7 +178,7 @@ class Relay:
         model, asked, linking = asking.model, search.request, search.linking
         dialect = self.dialect(model.upstream.dialect)
         try:
-            left = search.deadline - self.ports.clock.steady()
+            left = search.deadline - asking.started
             if not isinstance(asked, ChatRequest):
                 return await make(asked, asking, dialect, self.doors, left)
             if linking is not None and not dialect.takes_links:
@@ -273,14 +272,12 @@ class Relay:
         return self.ports.clock.steady() + wait
 
 
-async def _answer(asking: Asking, begun: Begun, search: Search) -> Answer:
-    """What has begun, for the client. Whole already, it is over on our side."""
+def _answer(asking: Asking, begun: Begun, search: Search) -> Answer:
+    """What has begun, for the client."""
     model, trail = asking.model, search.trail
     reason = reason_for(
         search.asked, model, search.excluded, search.failed, search.hedged
     )
     trail.model, trail.reason = model, reason
     attempts = len(trail.attempts) + 1
-    if begun.whole is not None:
-        await asking.end()
     return Answer(begun, model, attempts, reason, asking.rooms, asking.dropped, asking)

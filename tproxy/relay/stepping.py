@@ -123,7 +123,8 @@ class _Walk:
         asking.sent = True
         async with doors.transport.open(request, model.upstream, patience) as reply:
             asking.hear(reply.head)
-            await doors.check(reply, request, self._adapter, model)
+            if not reply.head.ok:
+                raise await doors.refusal(reply, request, self._adapter, model)
             return Received(reply.head, await whole(reply))
 
     async def _fetched(self, request: UpstreamRequest) -> Received:

@@ -66,12 +66,11 @@ def _unfit(
         return Exclusion(model, Why.OTHER_KIND, f"not {_CALLED[request.kind]} model")
     if model.obstacle is not None:
         return Exclusion(model, Why.UNSUPPORTED, model.obstacle)
-    missing = request.needs - model.capabilities
-    if missing:
+    if not request.needs <= model.capabilities:
+        missing = request.needs - model.capabilities
         names = ", ".join(sorted(capability.value for capability in missing))
         return Exclusion(model, Why.INCAPABLE, f"needs {names}")
-    too_long = _too_long(request, model)
-    if too_long:
+    if too_long := _too_long(request, model):
         return Exclusion(model, Why.TOO_LONG, too_long)
     if 0 < candidate.free_in < math.inf:  # which limit it never fits, admission tells
         wait = max(candidate.free_in, candidate.resting_for)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import attrs
 
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate
+
+_PLACE = attrgetter("model.priority", "turn")
 
 
 @attrs.frozen
@@ -19,4 +22,4 @@ class PriorityThenIdlest:
     ) -> tuple[Candidate, ...]:
         if len(candidates) < 2:
             return tuple(candidates)
-        return tuple(sorted(candidates, key=lambda c: (c.model.priority, c.turn)))
+        return tuple(sorted(candidates, key=_PLACE))
