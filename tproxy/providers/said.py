@@ -12,6 +12,8 @@ from tproxy.core.upstream import UpstreamHead
 
 Object = Mapping[str, object]
 
+_BLANK = " \t\n\r"
+_read = json.JSONDecoder().raw_decode
 _MOST = 1 << 53  # a larger number counts nothing
 _NO_STREAMS = ("text/html", "application/xml")
 
@@ -19,10 +21,12 @@ _NO_STREAMS = ("text/html", "application/xml")
 def parsed(data: bytes) -> object:
     """The JSON value in a body or an event; None where there is none."""
     try:
-        said: object = json.loads(data.decode().removeprefix("\ufeff"))
+        text = data.decode().removeprefix("\ufeff").strip(_BLANK)
+        said: object
+        said, end = _read(text)
     except (ValueError, RecursionError):
         return None
-    return said
+    return said if end == len(text) else None
 
 
 def opened(data: bytes, model: Model) -> Object:

@@ -13,9 +13,11 @@ from tproxy.providers import complaint
 
 # An answer may end for these reasons without a word, and honestly so: the budget went
 # into thinking, or a filter took it. `model_length` is Mistral's, `sensitive` Z.ai's.
-_HONEST_SILENCE = (
-    *("length", "model_length", "content_filter", "sensitive"),
-    *("tool_calls", "function_call"),
+_HONEST_SILENCE = frozenset(
+    {
+        *("length", "model_length", "content_filter", "sensitive"),
+        *("tool_calls", "function_call"),
+    }
 )
 # And these are no ends but breakdowns: DeepSeek's, Z.ai's and several providers'.
 _BREAKDOWNS = {
@@ -24,7 +26,9 @@ _BREAKDOWNS = {
     "error": failures.SERVER,
 }
 # Of a message, what says nothing: `token_id` is Together's, `channel` Groq's.
-_NO_CONTENT = ("role", "token_id", "channel")
+_NO_CONTENT = frozenset({"role", "token_id", "channel"})
+# Perplexity sends both, the delta empty where the answer is not streamed.
+_SPOKEN = ("delta", "message")
 
 
 def is_error(said: object) -> bool:
@@ -70,15 +74,12 @@ def says_something(choice: Mapping[str, object]) -> bool:
     finish = choice.get("finish_reason")
     if choice.get("text") or (isinstance(finish, str) and finish in _HONEST_SILENCE):
         return True
-    # Perplexity sends both, the delta empty where the answer is not streamed.
-    return _has_content(choice.get("delta")) or _has_content(choice.get("message"))
-
-
-def _has_content(said: object) -> bool:
-    if isinstance(said, dict):
-        for name, value in said.items():
-            if value and name not in _NO_CONTENT:
-                return True
+    for spoken in _SPOKEN:
+        said = choice.get(spoken)
+        if isinstance(said, dict):
+            for name, value in said.items():
+                if value and name not in _NO_CONTENT:
+                    return True
     return False
 
 
