@@ -70,12 +70,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def send(self, exchange: Exchange) -> None:
         """Send a request; the exchange hears how it goes."""
-        fetch = exchange.fetch
-        patience = fetch.patience
+        plan = exchange.plan
+        request, patience = plan.request, plan.patience
         self._exchange = exchange
         self._reply = exchange.reply
         self._head_told = self._touched = False
-        self._parser.reset(is_head=fetch.is_head)
+        self._parser.reset(is_head=request.method == "HEAD")
         self.served += 1
         self._sent_at = now = self._loop.time()
         transport = self._transport
@@ -84,11 +84,11 @@ class Connection(asyncio.BufferedProtocol):
         self._silence = patience.silence
         self._due = exchange.due
         self._set_deadline(now + patience.first_byte)
-        body = fetch.content
+        head, body = exchange.head, request.body
         if len(body) <= _JOINED:
-            transport.write(fetch.head + body if body else fetch.head)
+            transport.write(head + body if body else head)
         else:
-            transport.writelines((fetch.head, body))
+            transport.writelines((head, body))
 
     def resume(self) -> None:
         """The reader has taken what there was."""

@@ -11,7 +11,7 @@ from tproxy.core.upstream import Broken
 
 if TYPE_CHECKING:
     from tproxy.transport.connection import Connection
-    from tproxy.transport.fetch import Fetch
+    from tproxy.transport.fetch import Fetch, Plan
     from tproxy.transport.pool import Host
     from tproxy.transport.reply import Reply
 
@@ -26,34 +26,40 @@ class Exchange(asyncio.Future[HTTPResponse]):
     """
 
     __slots__ = (
+        "_begun",
         "_connection",
+        "_fetch",
         "_host",
         "_timer",
-        "connect_by",
         "due",
-        "fetch",
+        "head",
+        "plan",
         "reply",
     )
 
     def __init__(
-        self, fetch: Fetch, host: Host, loop: asyncio.AbstractEventLoop
+        self, fetch: Fetch, plan: Plan, host: Host, loop: asyncio.AbstractEventLoop
     ) -> None:
         super().__init__(loop=loop)
-        self.fetch = fetch
+        self._fetch = fetch
+        self.plan = plan
+        self.head = fetch.head
         self.reply: Reply = fetch.reply
         self._host = host
         self._connection: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
-        # By the loop's clock: when it must have a connection, waiting counted; and when
-        # its reply must be whole.
-        now, patience = loop.time(), fetch.patience
-        self.due = now + patience.whole
-        self.connect_by = min(now + patience.connect, self.due)
+        self._begun = now = loop.time()
+        self.due = now + plan.patience.whole  # when its reply must be whole
+
+    @property
+    def connect_by(self) -> float:
+        """When it must have a connection, waiting counted, by the loop's clock."""
+        return min(self._begun + self.plan.patience.connect, self.due)
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice does no more than sending it once."""
-        return self.fetch.plan.request.method in _SAFE
+        return self.plan.request.method in _SAFE
 
     def cancel(self, msg: Any | None = None) -> bool:
         if self.done():
@@ -83,22 +89,21 @@ class Exchange(asyncio.Future[HTTPResponse]):
     def start_over(self) -> None:
         """Its kept connection turned out stale; it is to be sent on a fresh one."""
         self._connection = None
-        connect = self.get_loop().time() + self.fetch.patience.connect
-        self.connect_by = min(connect, self.due)
+        self._begun = self.get_loop().time()
 
     def finish(self) -> None:
         """The reply is whole."""
         self._connection = None
         self.reply.on_end(None)
         if not self.done():
-            self.set_result(_Response(self.fetch, self.reply.status, None))
+            self.set_result(_Response(self._fetch, self.reply.status, None))
 
     def fail(self, broken: Broken) -> None:
         self._connection = None
         self._forget_timer()
         self.reply.on_end(broken)
         if not self.done():
-            self.set_result(_Response(self.fetch, 599, broken))
+            self.set_result(_Response(self._fetch, 599, broken))
 
     def _forget_timer(self) -> None:
         if self._timer is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders, parse_response_start_line
 from tornado.iostream import StreamClosedError
@@ -19,6 +18,7 @@ from tornado.iostream import StreamClosedError
 from tproxy.core import failures
 from tproxy.core.model import Patience
 from tproxy.core.upstream import Broken, UpstreamHead, UpstreamRequest
+from tproxy.core.values import value
 from tproxy.transport.route import Route
 from tproxy.transport.tls import Contexts
 
@@ -29,7 +29,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # a length is said even if it 
 _HELD = 32_768  # bytes the reader may leave before `streaming_callback` waits
 
 
-@attrs.frozen(eq=False)
+@value
 class Plan:
     """What is to be sent, where, and how long it may take.
 
@@ -41,20 +41,29 @@ class Plan:
     patience: Patience
     decode: bool = True
 
+    def head(self) -> bytes:
+        """The request's head, as it goes out.
 
-class Fetch(HTTPRequest):
-    """`head` and `content` are what goes out; `reply` hears what comes back."""
-
-    def __init__(self, reply: Reply, plan: Plan) -> None:
-        request = plan.request
+        Raises:
+            ValueError: a name or value would not stay one header.
+        """
+        request = self.request
         method, body = request.method, request.body
         size = len(body) if body or method in _WITH_BODY else None
+        return self.route.head(method, request.headers, size)
+
+
+class Fetch(HTTPRequest):
+    """A plan with its `head`, ready to go out; `reply` hears what comes back.
+
+    Whoever has to do with each request takes what is in it once: with `__getattr__`
+    Python looks up any attribute five times as long.
+    """
+
+    def __init__(self, reply: Reply, plan: Plan, head: bytes) -> None:
         self.reply = reply
         self.plan = plan
-        self.patience = plan.patience
-        self.content = body
-        self.head = plan.route.head(method, request.headers, size)
-        self.is_head = method == "HEAD"
+        self.head = head
         self.is_plain = False  # whether somebody read it as an HTTPRequest
 
     def __getattr__(self, name: str) -> Any:
@@ -65,8 +74,8 @@ class Fetch(HTTPRequest):
         teller = _Teller(self.reply)
         self._teller = teller
         headers = HTTPHeaders()
-        for field, value in plan.request.headers:
-            headers.add(field, value)
+        for field, said in plan.request.headers:
+            headers.add(field, said)
         super().__init__(
             plan.request.url,
             plan.request.method,

@@ -68,7 +68,7 @@ class Reply:
 
     async def __aenter__(self) -> Self:
         try:
-            fetch = Fetch(self, self._plan)
+            fetch = Fetch(self, self._plan, self._plan.head())
         except ValueError as error:  # a name or value that would not stay one header
             raise Broken(failures.UNREACHABLE, str(error)) from error
         future = self._future = self._client.fetch(fetch, raise_error=False)
@@ -76,7 +76,7 @@ class Reply:
             future.add_done_callback(fetch.ended)
         try:
             while self._head is None and not self.over:
-                await self._wait()
+                await self._more()
             if self._error is not None and self._head is None:
                 raise self._error
             if self.status == 407 and self._plan.route.origin.proxy is not None:
@@ -121,7 +121,7 @@ class Reply:
             else:
                 self._sink = None if self._decoder is not None else sink
                 try:
-                    await self._wait()
+                    await self._more()
                 finally:
                     self._sink = None
 
@@ -186,16 +186,13 @@ class Reply:
         if not self.held and self.flow is not None:
             self.flow.resume()
 
-    async def _wait(self) -> None:
-        """Wait until something has come. One reader at a time."""
+    def _more(self) -> asyncio.Future[None]:
+        """Done once something has come. One reader at a time waits for it."""
         waiter = self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     def _wake(self) -> None:
-        waiter = self._waiter
+        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
