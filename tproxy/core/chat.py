@@ -10,6 +10,7 @@ import attrs
 from tproxy.core import fields, tokens
 from tproxy.core.document import Document
 from tproxy.core.model import Capability, Kind
+from tproxy.core.values import value
 
 _OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
 _MOST_TOKENS = 1 << 53  # a larger number is no number of tokens
@@ -18,7 +19,7 @@ _SAID_BESIDE = ("tool_calls", "function_call", "reasoning_content")  # the conte
 _SAID_AROUND = ("tools", "functions", "response_format")  # the messages
 
 
-@attrs.frozen
+@value
 class ChatRequest:
     """What selection and relay need to know; the rest stays in `document`, untouched.
 

@@ -14,6 +14,8 @@ from typing import Any, Never
 
 import attrs
 
+from tproxy.core.values import value
+
 MAX_DEPTH = 64  # of nesting, the body itself being 1
 _MAX_NUMBER = 500  # characters; nobody means a longer number
 
@@ -29,7 +31,7 @@ class Malformed(ValueError):
     """Not an acceptable JSON object. The text is a sentence fit for the client."""
 
 
-@attrs.frozen
+@value
 class Document:
     """`values` by key; `spans` are the values' positions in `text`, in characters."""
 

@@ -11,9 +11,10 @@ from typing import Protocol
 import attrs
 
 from tproxy.core.upstream import Usage
+from tproxy.core.values import value
 
 
-@attrs.frozen
+@value
 class Attempt:
     """One candidate asked.
 
@@ -28,7 +29,7 @@ class Attempt:
     detail: str = ""
 
 
-@attrs.frozen
+@value
 class RequestFinished:
     """One client request, from its first byte to its last."""
 
