@@ -258,11 +258,13 @@ class Client:
         """What a request costs that nothing more is known of."""
         return LEAST_HIGH if self.priority is Priority.HIGH else LEAST
 
+    @cached_property
+    def may_call_all(self) -> bool:
+        return "*" in self.models
+
     def may_call(self, *names: str) -> bool:
         """Whether one of `names` is allowed: a model's own, an alias, a category."""
-        if self.models == ("*",):
-            return True
-        return any(
+        return self.may_call_all or any(
             re.fullmatch(_glob(pattern), name) is not None
             for pattern in self.models
             for name in names

@@ -138,9 +138,10 @@ class Relay:
                     race = Race(self, search, search.hedging, clock)
                     answered = await race.run(place, asking)
                 if answered is not None:
-                    answer = _answer(*answered, search)
-                    if answer.begun.whole is not None:  # it is over on our side
-                        await answer.end()
+                    asking, begun = answered
+                    answer = _answer(asking, begun, search)
+                    if begun.whole is not None:  # it is over on our side
+                        await asking.end()
                     if not answer.model.resume:
                         return answer
                     return resumable(answer, search, self._search, clock)

@@ -59,9 +59,10 @@ def _unfit(
     request: Request, client: Client, candidate: Candidate, called: str
 ) -> Exclusion | None:
     model = candidate.model
-    called = called or model.category or ""
-    if not client.may_call(called, model.name, *model.aliases):
-        return Exclusion(model, Why.NOT_ALLOWED, "")
+    if not client.may_call_all:
+        called = called or model.category or ""
+        if not client.may_call(called, model.name, *model.aliases):
+            return Exclusion(model, Why.NOT_ALLOWED, "")
     if model.kind is not request.kind:
         return Exclusion(model, Why.OTHER_KIND, f"not {_CALLED[request.kind]} model")
     if model.obstacle is not None:

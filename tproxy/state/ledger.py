@@ -251,10 +251,10 @@ class Ledger:
             if left < lefts[index]:
                 least[index], lefts[index] = stake, left
         rooms = []
-        for line in least:
-            if line is not None:
-                unit, left = UNITS[line.index], max(lefts[line.index], 0)
-                rooms.append(Room(unit, line.usable, left, line.resets_in(now)))
+        for index, tightest in enumerate(least):
+            if tightest is not None:
+                left, resets_in = max(lefts[index], 0), tightest.resets_in(now)
+                rooms.append(Room(UNITS[index], tightest.usable, left, resets_in))
         return tuple(rooms)
 
     def state(self, budget: Budget, now: Moment) -> BudgetState:

@@ -24,6 +24,8 @@ class MemoryBreakers:
     _by_model: dict[str, Breaker] = attrs.field(factory=dict, init=False)
 
     async def resting(self, models: Sequence[str]) -> list[float]:
+        if not self._by_model:  # all are well
+            return [0.0] * len(models)
         now = self._clock.steady()
         return [self._by_model.get(name, CLOSED).resting_for(now) for name in models]
 

@@ -55,21 +55,25 @@ class Fixed(Counter):
         by_wall, by_calm = self.by_wall, self.by_calm
         if not by_wall.start <= wall < by_wall.end:
             by_wall.turn(wall, self.window, steady, self.seen)
+            self.used = max(by_wall.count, by_calm.count)
         if not by_calm.start <= calm < by_calm.end:
             by_calm.turn(calm, self.window, steady, self.seen)
+            self.used = max(by_wall.count, by_calm.count)
         self.seen = steady
-        self.used = max(by_wall.count, by_calm.count)
 
     def place(self, at: float, amount: int, now: Moment, sent: float) -> None:
-        self.correct(at, amount, now)
-
-    def correct(self, at: float, change: int, now: Moment) -> None:
         by_wall, by_calm = self.by_wall, self.by_calm
         if at >= by_wall.since:
-            by_wall.count = max(by_wall.count + change, 0)
+            by_wall.count += amount
         if at >= by_calm.since:
-            by_calm.count = max(by_calm.count + change, 0)
+            by_calm.count += amount
         self.used = max(by_wall.count, by_calm.count)
+
+    def correct(self, at: float, change: int, now: Moment) -> None:
+        for period in (self.by_wall, self.by_calm):
+            if at >= period.since:
+                period.count = max(period.count + change, 0)
+        self.used = max(self.by_wall.count, self.by_calm.count)
 
     def ends_in(self, now: Moment) -> float:
         return self.freed_in(self.used + self.flight, now)
