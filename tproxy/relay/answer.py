@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
 
 import attrs
 
@@ -67,7 +67,7 @@ class Begun:
 class Ending(Protocol):
     """What is still to be let go of."""
 
-    def end(self) -> Coroutine[Any, Any, None]: ...
+    def end(self) -> Awaitable[None]: ...
 
 
 @attrs.define(eq=False)
@@ -86,7 +86,7 @@ class Answer:
     dropped: tuple[str, ...]
     _asking: Ending
 
-    def end(self) -> Coroutine[Any, Any, None]:
+    def end(self) -> Awaitable[None]:
         return self._asking.end()
 
 
@@ -99,9 +99,12 @@ def reason_for(
 ) -> str:
     """Why this model answers, in a line of visible ASCII."""
     fell_back = asked.fallbacks and model not in asked.models
-    parts = [f"fallback after {asked.how}" if fell_back else asked.how]
+    how = f"fallback after {asked.how}" if fell_back else asked.how
     if asked.how == "category":
-        parts = [f"category {model.category}", f"priority {model.priority}"]
+        how = f"category {model.category}; priority {model.priority}"
+    if not (excluded or failed or hedged):
+        return how[:400]
+    parts = [how]
     if excluded:
         shown = [e for e in excluded if e.why is not Why.NOT_ALLOWED]
         parts += [f"{e.model.name} {e.why.value}" for e in shown[:4]]
