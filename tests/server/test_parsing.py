@@ -94,6 +94,64 @@ def test_a_head_is_the_same_wherever_it_is_cut(places: list[int]) -> None:
     assert head.headers.get_list("X-A") == ["a\u00c3\u00a9", "b"]
 
 
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "Content-Length: 1",
+            "content-length: 22",
+            "Content-Length: 22 ",
+            "Content-Length:  1",
+            "Content-Length: 1x",
+            f"Content-Length: {'1' * 19}",
+            "Content-Length: ",
+            "Transfer-Encoding: chunked",
+            "X: Content-Length: 1",
+            "X: a",
+            "Connection: close",
+        ]
+    ),
+    max_size=3,
+)
+
+
+@given(LINES, LINES)
+def test_a_head_means_the_same_after_any_other(
+    first: list[str], second: list[str]
+) -> None:
+    reader = HeadReader(Limits())
+    told(reader, first)
+
+    assert told(reader, second) == told(HeadReader(Limits()), second)
+
+
+def told(reader: HeadReader, lines: list[str]) -> tuple[object, ...]:
+    said = "".join(f"{line}\r\n" for line in ("POST / HTTP/1.1", "Host: a", *lines))
+    try:
+        found = reader.read(f"{said}\r\nrest".encode())
+    except ProxyError as error:
+        return (str(error),)
+    assert found is not None
+    head, rest = found
+    fields = tuple(head.headers.get_all())
+    return (head.start_line, fields, head.length, head.keep_alive, rest)
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "content-length"])
+def test_a_head_said_again_is_new(name: str) -> None:
+    reader = HeadReader(Limits())
+    said = b"POST / HTTP/1.1\r\nHost: a\r\n%b: %d\r\nX: b\r\n\r\n"
+    read = [reader.read(said % (name.encode(), length)) for length in (7, 10, 10)]
+    for found in read:
+        assert found is not None
+        found[0].headers.add("X", "c")
+
+    heads = [found[0] for found in read if found is not None]
+    assert [head.length for head in heads] == [7, 10, 10]
+    assert [head.headers["Content-Length"] for head in heads] == ["7", "10", "10"]
+    assert {head.headers["X"] for head in heads} == {"b,c"}
+    assert {head.start_line for head in heads} == {("POST", "/", "HTTP/1.1")}
+
+
 @given(st.binary(max_size=60), st.lists(st.integers(0), max_size=4))
 def test_no_bytes_break_the_reader(noise: bytes, places: list[int]) -> None:
     for request in (noise, b"GET / HTTP/1.1\r\nHost: a\r\n" + noise + b"\r\n\r\n"):

@@ -41,6 +41,12 @@ class ReceivedHeaders(HTTPHeaders):
         self._as_list = fields
         self._combined_cache = {}
 
+    def having(self, name: str, value: str) -> ReceivedHeaders:
+        """These with one other value; to change the one leaves the other as it is."""
+        fields = {each: said[:] for each, said in self._as_list.items()}
+        fields[name] = [value]
+        return ReceivedHeaders(fields)
+
     @overload
     def get(self, name: str, /) -> str | None: ...
     @overload
