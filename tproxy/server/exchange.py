@@ -83,19 +83,21 @@ class Exchange(HTTPConnection):
         if not isinstance(start_line, ResponseStartLine):
             raise TypeError("a server writes responses")
         code = start_line.code
-        lines = [f"HTTP/1.1 {code} {start_line.reason}\r\n"]
         named = headers._as_list
-        lines += [f"{name}: {value}\r\n" for name in named for value in named[name]]
-        head = "".join(lines)
+        parts = ["HTTP/1.1 ", f"{code} ", start_line.reason, "\r\n"]  # four a line
+        for name, values in named.items():
+            for value in values:
+                parts += (name, ": ", value, "\r\n")
+        head = "".join(parts)
         # Every line brings one CR and one LF. More of either, and a value has some.
-        if not head.count("\r") == head.count("\n") == len(lines) or "\0" in head:
+        count = len(parts) // 4
+        if not head.count("\r") == head.count("\n") == count or "\0" in head:
             raise ValueError("a response header contains CR, LF or NUL")
         if "Connection" in named or "Transfer-Encoding" in named:
-            head = self._without_framing(lines)
-        if "Date" not in named:
-            head += f"Date: {self._owner.date()}\r\n"
-        head += self._framing(code, named.get("Content-Length"))
-        encoded = f"{head}\r\n".encode("latin-1")
+            head = self._without_framing(head)
+        date = "" if "Date" in named else f"Date: {self._owner.date()}\r\n"
+        framing = self._framing(code, named.get("Content-Length"))
+        encoded = f"{head}{date}{framing}\r\n".encode("latin-1")
         self.started = True
         return self._send(encoded, chunk)
 
@@ -171,9 +173,10 @@ class Exchange(HTTPConnection):
             return f"{framing}Connection: close\r\n"
         return f"{framing}Connection: keep-alive\r\n" if self._http_1_0 else framing
 
-    def _without_framing(self, lines: list[str]) -> str:
+    def _without_framing(self, head: str) -> str:
         """What ends a message and a connection is ours to say; asking is allowed."""
-        if "Connection: close\r\n" in lines:
+        lines = head.split("\r\n")
+        if "Connection: close" in lines:
             self.keep_alive = False
         own = ("Connection: ", "Transfer-Encoding: ")
-        return "".join([line for line in lines if not line.startswith(own)])
+        return "\r\n".join([line for line in lines if not line.startswith(own)])

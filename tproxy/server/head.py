@@ -38,6 +38,7 @@ _HEAD = re.compile(
 _NEVER = re.compile(rb"\0|\r[^\n]|[^\r]\n")
 _ABSOLUTE = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE)
 _LENGTHS = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")  # as clients spell it
+_MOST_SAID = 4_096  # bytes of a head that is remembered
 _CR = 13
 _MOST_DIGITS = 18  # of a length that still fits llhttp's 64 bits
 
@@ -189,7 +190,7 @@ class HeadReader:
             _length(fields, http_1_0),
             "Expect" in fields and _expects_continue(fields, http_1_0),
         )
-        self._last = _Said.of(head, found)
+        self._last = _Said.of(head, found) if len(head) <= _MOST_SAID else None
         return found
 
 

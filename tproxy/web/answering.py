@@ -21,7 +21,14 @@ from tproxy.web.base import BaseHandler
 # Clients name their fields, and may name them as no header can.
 _FIELD = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII).fullmatch
 _MOST_FIELDS = 20
-_COUNTED = {Unit.REQUESTS: "Requests", Unit.TOKENS: "Tokens"}
+_COUNTED = {
+    unit: (
+        f"X-Ratelimit-Limit-{name}",
+        f"X-Ratelimit-Remaining-{name}",
+        f"X-Ratelimit-Reset-{name}",
+    )
+    for unit, name in ((Unit.REQUESTS, "Requests"), (Unit.TOKENS, "Tokens"))
+}
 # In seconds: of OpenAI's libraries for Python and for JavaScript, and in common use.
 _PATIENCE = frozenset(
     {"X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout"}
@@ -109,11 +116,11 @@ class AnsweringHandler(BaseHandler):
         if answer.dropped:
             said["X-Tproxy-Dropped"] = [_named(answer.dropped)]
         for room in answer.rooms:
-            what = _COUNTED.get(room.unit)
-            if what is not None:
-                said[f"X-Ratelimit-Limit-{what}"] = [str(room.limit)]
-                said[f"X-Ratelimit-Remaining-{what}"] = [str(room.left)]
-                said[f"X-Ratelimit-Reset-{what}"] = [openai.duration(room.resets_in)]
+            if room.unit in _COUNTED:
+                limit, remaining, reset = _COUNTED[room.unit]
+                said[limit] = [str(room.limit)]
+                said[remaining] = [str(room.left)]
+                said[reset] = [openai.duration(room.resets_in)]
         if answer.begun.whole is None:
             self.set_header("X-Accel-Buffering", "no")
 

@@ -52,9 +52,8 @@ class Handler(RequestHandler):
     def serve(self, *args: str) -> None:
         """The request is whole: answer it, unless that is done."""
         if not self._finished:
-            self.serving = asyncio.get_running_loop().create_task(
-                self._execute([], *args)
-            )
+            # With a name, or one is made up and formatted for it.
+            self.serving = asyncio.Task(self._execute([], *args), name="serving")
 
     async def _execute(
         self, transforms: Sequence[object], *args: str | bytes, **_: object

@@ -1,17 +1,17 @@
 """Tornado's request, without what no route here reads.
 
 What this module rests on in Tornado 6.6: `HTTPServerRequest` reads the query into
-arguments and copies them, 10 µs a request; its other attributes are as set below. The
-server has checked target and Host already.
+arguments and copies them, 10 µs a request. Its other attributes are as set below, but
+for times, arguments and files, which are not there. The server has checked target and
+Host already.
 """
 
 from __future__ import annotations
 
-import time
+from typing import Any
 
 from tornado.httputil import (
     HTTPConnection,
-    HTTPFile,
     HTTPHeaders,
     HTTPServerRequest,
     RequestStartLine,
@@ -26,6 +26,8 @@ class Request(HTTPServerRequest):
     `fields` are its headers' values, by names in their usual case.
     """
 
+    body = b""  # is handed to the handler as it arrives
+
     def __init__(
         self,
         start_line: RequestStartLine,
@@ -36,17 +38,11 @@ class Request(HTTPServerRequest):
         self.method, self.uri, self.version = start_line
         self.headers = headers
         self.fields: dict[str, list[str]] = headers._as_list
-        self.body = b""
-        context = getattr(connection, "context", None)
-        self.remote_ip = getattr(context, "remote_ip", None)
-        self.protocol = getattr(context, "protocol", "http")
+        connected: Any = connection  # has a context, untyped
+        context = connected.context
+        self.remote_ip = context.remote_ip
+        self.protocol = context.protocol
         self.host = self.host_name = self.fields.get("Host", _NONE)[0]
-        self.files: dict[str, list[HTTPFile]] = {}
         self.connection = connection
         self.server_connection = server_connection
-        self._start_time = time.time()
-        self._finish_time = None
         self.path, _, self.query = (self.uri or "").partition("?")
-        self.arguments: dict[str, list[bytes]] = {}
-        self.query_arguments = self.arguments
-        self.body_arguments = self.arguments
