@@ -17,6 +17,7 @@ import attrs
 from tproxy.core.values import value
 
 MAX_DEPTH = 64  # of nesting, the body itself being 1
+_GZIP = b"\x1f\x8b"  # begins every gzip file (RFC 1952, 2.3.1)
 _MAX_NUMBER = 500  # characters; nobody means a longer number
 
 _BLANK = re.compile(r"[ \t\n\r]*").match
@@ -85,6 +86,8 @@ def parse(raw: bytes) -> Document:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
+        if raw.startswith(_GZIP):
+            raise Malformed("The body is compressed; send it as it is.") from None
         raise Malformed("The body is not UTF-8.") from None
     try:
         document = _read(raw, text)
