@@ -82,10 +82,9 @@ def test_without_functions_none_can_run(choice: object, model: Model) -> None:
             "tool_choice",
         ),
         (
-            {"tools": [OTHER, {"type": "function", "function": {"name": "a-b"}}]},
-            "tools[1].function.name",
+            {"functions": [{"name": "a-b"}, {"name": "c"}, {"name": "a_b"}]},
+            "functions[2].name",
         ),
-        ({"functions": [{"name": "1st"}]}, "functions[0].name"),
         ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
         ({"audio": {"voice": "a"}}, "audio"),

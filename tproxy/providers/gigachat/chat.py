@@ -21,6 +21,7 @@ from tproxy.core.upstream import (
 )
 from tproxy.providers import complaint
 from tproxy.providers.gigachat import answer, calls, question
+from tproxy.providers.gigachat.names import meant
 from tproxy.providers.said import stream_kind
 from tproxy.providers.translated import Translated
 from tproxy.providers.unstreamed import Unstreamed
@@ -134,4 +135,4 @@ class _Speech:
 
 
 def _tool_call(chat: ChatRequest, place: int, call: answer.Call) -> ToolCall:
-    return calls.call(chat, place, call.name, call.arguments, call.state)
+    return calls.call(chat, place, meant(call.name, chat), call.arguments, call.state)

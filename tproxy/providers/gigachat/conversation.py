@@ -14,6 +14,7 @@ from tproxy.core.message import Link, Message, Text, ToolCall
 from tproxy.core.model import Model
 from tproxy.core.wishes import unsupported
 from tproxy.providers.gigachat import calls
+from tproxy.providers.gigachat.names import spelt
 
 
 @attrs.frozen
@@ -115,7 +116,7 @@ def _unheard(said: Message, index: int, model: Model) -> UpstreamFailed:
 def _result(said: Message, model: Model, state: str = "") -> Result:
     if not said.name:
         raise unsupported(model, f"{said.path}.tool_call_id", "it answers no call")
-    return Result(said.name, _object(_text(said, model)), state)
+    return Result(spelt(said.name), _object(_text(said, model)), state)
 
 
 def _object(text: str) -> dict[str, object]:

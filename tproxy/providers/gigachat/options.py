@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from tproxy.core.chat import ChatRequest
 from tproxy.core.model import Model
 from tproxy.core.wishes import Named, Schema, Wishes, unsupported
+from tproxy.providers.gigachat.names import spelt
 
 # Of these, `parallel_tool_calls` needs no word: calls are made one at a time.
 SPOKEN: Final = (
@@ -17,7 +17,6 @@ SPOKEN: Final = (
 )
 _COLDEST = 0.001  # 0 itself is refused; from here down answers are deterministic
 _EFFORTS = {"minimal": "low", "xhigh": "high"}
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII).fullmatch
 
 
 def sampling(wish: Wishes, asked: ChatRequest) -> dict[str, object]:
@@ -60,9 +59,9 @@ def choice(wish: Wishes, model: Model) -> str | Named | None:
         case None | "auto" | "none" as said:
             return (said or "auto") if names else None
         case "required" if len(names) == 1:
-            return Named(names[0])
-        case Named(name) as named if name in names:
-            return named
+            return Named(spelt(names[0]))
+        case Named(name) if name in names:
+            return Named(spelt(name))
     raise unsupported(model, "tool_choice")
 
 
@@ -70,14 +69,16 @@ def functions(wish: Wishes, model: Model) -> list[dict[str, object]]:
     """Functions as GigaChat describes them.
 
     Raises:
-        UpstreamFailed: `UNSUPPORTED`, where a name is one that it refuses.
+        UpstreamFailed: `UNSUPPORTED`, where two names would be the same to it.
     """
-    said = []
+    said, names = [], set[str]()
     for tool in wish.tools:
-        if not _NAME(tool.name):
-            problem = "a name is of letters, digits and _"
+        name = spelt(tool.name)
+        if name in names:
+            problem = "a name is of letters, digits and _, and no other is like it"
             raise unsupported(model, f"{tool.path}.name", problem)
-        function: dict[str, object] = {"name": tool.name}
+        names.add(name)
+        function: dict[str, object] = {"name": name}
         if tool.description:
             function["description"] = tool.description
         # Without parameters, too, a function has to have these.

@@ -9,6 +9,7 @@ from tproxy.core.model import Model
 from tproxy.core.wishes import Named, Wishes
 from tproxy.providers.gigachat import options
 from tproxy.providers.gigachat.conversation import Conversation, Result, Said
+from tproxy.providers.gigachat.names import spelt
 
 
 def question(
@@ -38,7 +39,7 @@ def _message(turn: Said | Result) -> dict[str, object]:
     if turn.files:
         said["attachments"] = turn.files
     if turn.call is not None:
-        call = {"name": turn.call.name, "arguments": turn.call.parsed()}
+        call = {"name": spelt(turn.call.name), "arguments": turn.call.parsed()}
         said["function_call"] = call
     if turn.state:
         said["functions_state_id"] = turn.state

@@ -7,6 +7,7 @@ from tproxy.core.model import Model
 from tproxy.core.wishes import Named, Wishes
 from tproxy.providers.gigachat import options
 from tproxy.providers.gigachat.conversation import Conversation, Result, Said
+from tproxy.providers.gigachat.names import spelt
 
 
 def question(
@@ -60,6 +61,6 @@ def _parts(turn: Said) -> list[dict[str, object]]:
     if turn.files:
         parts.append({"files": [{"id": file} for file in turn.files]})
     if turn.call is not None:
-        call = {"name": turn.call.name, "arguments": turn.call.parsed()}
+        call = {"name": spelt(turn.call.name), "arguments": turn.call.parsed()}
         parts.append({"function_call": call})
     return parts
