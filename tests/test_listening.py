@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from pathlib import Path
 
 import attrs
@@ -41,6 +42,7 @@ def test_the_url_is_one_for_clients_on_this_machine(
     assert listening.port > 0
     assert listening.url == url.format(port=listening.port)
     assert (listening.tls is None) == (server.tls_cert is None)
+    assert listening.tls is None or listening.tls.options & ssl.OP_NO_RENEGOTIATION
     close(listening)
 
 

@@ -50,6 +50,7 @@ class Secure(asyncio.BufferedProtocol, asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._secured = False
         self._paused = False
+        self._ending = False  # the other side is to be told that nothing more comes
         self._notified = False  # the other side said that nothing more comes
         self._error: Exception | None = None
 
@@ -87,9 +88,16 @@ class Secure(asyncio.BufferedProtocol, asyncio.Transport):
         else:
             self._shake()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Inside, some refer to themselves, and so to us, until they are collected. What
+        # TLS holds is too much to wait for that.
+        del self._tls, self._incoming, self._outgoing
+
     # What is asked from inside.
 
     def write(self, data: _Bytes) -> None:
+        if self._raw.is_closing():
+            return  # no other transport complains, and TLS may be past writing
         if len(data) <= _RECORD:
             self._tls.write(cast(bytes, data))
             self._raw.write(self._outgoing.read())
@@ -98,6 +106,8 @@ class Secure(asyncio.BufferedProtocol, asyncio.Transport):
 
     def writelines(self, list_of_data: Iterable[_Bytes]) -> None:
         """One record at a time, since memory never shrinks from what it once held."""
+        if self._raw.is_closing():
+            return
         tls, outgoing, sealed = self._tls, self._outgoing, []
         for data in list_of_data:
             for start in range(0, len(data), _RECORD):
@@ -111,25 +121,27 @@ class Secure(asyncio.BufferedProtocol, asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._paused = False
-        self._loop.call_soon(self._pump)
+        self._loop.call_soon(self._go_on)
 
     def abort(self) -> None:
         self._raw.abort()
 
     def close(self) -> None:
         """Say that nothing more comes, and close once all has gone out."""
-        if self._secured and not self._raw.is_closing():
-            # It would wait for the other side to say so too, which is not needed.
-            with contextlib.suppress(ssl.SSLError):
-                self._tls.unwrap()
-            self._flush()
+        if self._secured:
+            self._notify()
         self._raw.close()
 
     def is_closing(self) -> bool:
         return self._raw.is_closing()
 
     def can_write_eof(self) -> bool:
-        return False
+        return True
+
+    def write_eof(self) -> None:
+        """Say that nothing more comes, once all that came is read; reading goes on."""
+        self._ending = True
+        self._loop.call_soon(self._go_on)
 
     def set_write_buffer_limits(
         self, high: int | None = None, low: int | None = None
@@ -156,6 +168,15 @@ class Secure(asyncio.BufferedProtocol, asyncio.Transport):
             self._secured = True
             self._flush()
             self._on_secured()
+
+    def _go_on(self) -> None:
+        """Read on, with an end to it if inside raises, as the loop's own reads have."""
+        try:
+            if not self._raw.is_closing():
+                self._pump()
+        except BaseException:
+            self._raw.abort()
+            raise
 
     def _pump(self) -> None:
         """Hand on what is here, in reads as full as can be."""
@@ -184,8 +205,19 @@ class Secure(asyncio.BufferedProtocol, asyncio.Transport):
                 self._on_notified()
                 return
             elif not filled:
+                if self._ending:
+                    self._ending = False
+                    self._notify()
                 raw.resume_reading()
                 return
+
+    def _notify(self) -> None:
+        """What has come and is not read yet is lost by this: OpenSSL looks for more."""
+        if not self._raw.is_closing():
+            # It would wait for the other side to say so too, which is not needed.
+            with contextlib.suppress(ssl.SSLError):
+                self._tls.unwrap()
+            self._flush()
 
     def _flush(self) -> None:
         """Send what TLS itself has to say."""

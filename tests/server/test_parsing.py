@@ -124,16 +124,73 @@ def test_a_head_means_the_same_after_any_other(
     assert told(reader, second) == told(HeadReader(Limits()), second)
 
 
+LIKE = st.lists(
+    st.sampled_from(
+        [
+            "X: Content-Length: 1",
+            "X: a",
+            "Connection: close",
+            "Expect: 100-continue",
+            "Transfer-Encoding: chunked",
+        ]
+    ),
+    max_size=2,
+)
+LENGTHS = st.lists(
+    st.builds(
+        "{}:{}".format,
+        st.sampled_from(["Content-Length", "content-length", "CONTENT-LENGTH"]),
+        st.sampled_from(
+            [
+                *(" 0", " 5", " 05", " 12", f" {'1' * 18}", f" {'1' * 19}"),
+                *("5", "  5", " 5 ", " ", " +5", " 5,5", " 5x", " 5\r\n 5"),
+                *(" 5\r\nContent-Length: 5", " 5\r\n\r\nContent-Length: 5"),
+            ]
+        ),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(LIKE, LENGTHS, LIKE)
+def test_a_length_means_the_same_after_any_other(
+    before: list[str], lengths: list[str], after: list[str]
+) -> None:
+    reader = HeadReader(Limits())
+    for length in lengths:
+        lines = [*before, length, *after]
+
+        assert told(reader, lines) == told(HeadReader(Limits()), lines)
+
+
+def test_a_head_with_any_other_byte_is_another() -> None:
+    said = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\nExpect: a\r\n\r\n"
+    for place, byte in itertools.product(range(len(said)), b"5a \r"):
+        reader, other = HeadReader(Limits()), bytearray(said)
+        reader.read(said)
+        other[place] = byte
+
+        assert meant(reader, bytes(other)) == meant(HeadReader(Limits()), bytes(other))
+
+
 def told(reader: HeadReader, lines: list[str]) -> tuple[object, ...]:
     said = "".join(f"{line}\r\n" for line in ("POST / HTTP/1.1", "Host: a", *lines))
+    return meant(reader, f"{said}\r\nrest".encode())
+
+
+def meant(reader: HeadReader, said: bytes) -> tuple[object, ...]:
     try:
-        found = reader.read(f"{said}\r\nrest".encode())
+        found = reader.read(said)
     except ProxyError as error:
         return (str(error),)
     assert found is not None
     head, rest = found
     fields = tuple(head.headers.get_all())
-    return (head.start_line, fields, head.length, head.keep_alive, rest)
+    for name, _ in fields:
+        head.headers.add(name, "changed by a handler")
+    means = (head.length, head.keep_alive, head.expects_continue)
+    return (head.start_line, fields, means, rest)
 
 
 @pytest.mark.parametrize("name", ["Content-Length", "content-length"])

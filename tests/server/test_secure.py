@@ -12,6 +12,7 @@ from typing import TypeVar
 import attrs
 import pytest
 from tornado.httputil import HTTPServerConnectionDelegate
+from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
@@ -146,6 +147,27 @@ async def test_the_end_is_told_so_that_nobody_else_can_make_one() -> None:
             pass
 
 
+@on_both_loops
+async def test_the_end_is_told_at_once_to_a_client_that_is_still_sending() -> None:
+    """Of a body without length, it is the only end."""
+
+    async def answer(handler: RequestHandler) -> None:
+        handler.write(b"a")
+        await handler.flush()
+        handler.write(b"b")
+
+    async with listening(scripted(answer)) as (server, call):
+        caller = await call()
+        await caller.until(caller.tls.do_handshake)
+        await caller.send(get("/", version="1.0") + get() * 10_000)  # some is held
+
+        assert (await caller.read_to(b"ab")).startswith(b"HTTP/1.1 200")
+        assert await caller.until(caller._read) == b""
+        await caller.send(BODY)
+        caller.writer.close()
+        await server.empty()
+
+
 @pytest.mark.parametrize("notified", [True, False], ids=["told", "cut"])
 @on_both_loops
 async def test_a_client_that_leaves_is_noticed(notified: bool) -> None:
@@ -178,6 +200,29 @@ async def test_what_is_no_record_ends_the_connection() -> None:
         await caller.until(caller.tls.do_handshake)
         caller.writer.write(b"GET / HTTP/1.1\r\n\r\n")
         await server.empty()
+
+
+@on_both_loops
+async def test_whoever_answers_then_is_told_that_the_client_is_gone() -> None:
+    begun, told = asyncio.Event(), asyncio.Event()
+
+    async def go_on(handler: RequestHandler) -> None:
+        begun.set()
+        try:
+            while True:
+                handler.write(b"a")
+                await handler.flush()
+                await asyncio.sleep(0)
+        except StreamClosedError:
+            told.set()
+
+    async with listening(scripted(go_on)) as (_, call):
+        caller = await call()
+        await caller.until(caller.tls.do_handshake)
+        await caller.send(get())
+        await begun.wait()
+        caller.writer.write(b"this is no record")
+        await told.wait()
 
 
 @on_both_loops

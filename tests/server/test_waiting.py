@@ -100,6 +100,27 @@ async def test_a_body_that_goes_on_arriving_has_its_time() -> None:
         assert (await client.response()).body == b"x" * 2 * half
 
 
+@on_both_loops
+async def test_who_reads_no_answers_gets_no_more_of_them() -> None:
+    size, many = 2**20, 20
+    seen: list[RequestHandler] = []
+
+    async def amply(handler: RequestHandler) -> None:
+        handler.write(b"x" * size)
+
+    app = scripted(amply, seen=seen)
+    async with serving(app) as served, served.client() as client:
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        client.send(get() * many)
+        await asyncio.sleep(0.2)
+        assert len(seen) < 10  # what sockets hold is all that is ahead
+
+        client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(many):
+            assert len((await client.response()).body) == size
+    assert len(seen) == many
+
+
 @in_skipped_time
 async def test_a_handler_that_holds_the_body_back_is_not_its_client() -> None:
     class Slow(Streaming):

@@ -24,7 +24,7 @@ DATA = Path(__file__).parent / "data"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
+    "asyncio": asyncio.SelectorEventLoop,  # whatever the policy
     "uvloop": uvloop.new_event_loop,
 }
 SKIPPING = "skipping"  # a loop on which waiting takes no time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 
 import pytest
 
@@ -145,6 +146,34 @@ def test_a_proxy_that_wants_credentials_for_a_plain_target(loop: str) -> None:
                 await get(transport, "http://provider.invalid/")
             assert broken.value.failure is failures.UNREACHABLE
             transport.close()
+
+    run(loop, main())
+
+
+def test_leaving_at_any_turn_of_the_loop_is_quiet(loop: str) -> None:
+    async def main() -> None:
+        async with provider(answers()) as proxy:
+            for turns in range(12):
+                transport = through(proxy.port)
+                asking = asyncio.ensure_future(get(transport, "https://localhost/"))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.wait([asking])
+                transport.close()
+        await asyncio.sleep(0.01)
+        gc.collect()  # it tells of errors that nobody looked at
+
+    run(loop, main())
+
+
+def test_no_proxy_is_asked_for_a_name_that_is_none(loop: str) -> None:
+    async def main() -> None:
+        async with provider(answers()) as proxy:
+            with pytest.raises(Broken) as broken:
+                await get(through(proxy.port), "https://.invalid/")
+            assert broken.value.failure is failures.UNREACHABLE
+            assert not proxy.visits
 
     run(loop, main())
 

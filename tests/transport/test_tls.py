@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 
 import pytest
 
+from tests.test_secure import READ, End, Wire
 from tests.transport.scripted import (
     DATA,
     OK,
@@ -29,6 +31,8 @@ from tproxy.core.failures import Failure
 from tproxy.core.model import Patience, Tls
 from tproxy.core.upstream import Broken
 from tproxy.transport.pooled import PooledTransport
+from tproxy.transport.secure import SecureTransport
+from tproxy.transport.tls import Contexts
 
 
 async def get(transport: PooledTransport, url: str, tls: Tls) -> bytes:
@@ -186,6 +190,42 @@ def test_large_bodies_both_ways(loop: str) -> None:
     run(loop, main())
 
 
+def test_whoever_is_inside_is_connected_before_all_else() -> None:
+    class Inside(asyncio.BufferedProtocol):
+        def connection_made(self, _: asyncio.BaseTransport) -> None:
+            told.append("made")
+
+        def buffer_updated(self, _: int) -> None:
+            told.append("read")
+
+        def connection_lost(self, _: Exception | None) -> None:
+            told.append("lost")
+
+    async def main() -> None:
+        context = ssl.create_default_context(cafile=TRUSTED.ca_file)
+        view = memoryview(bytearray(READ))
+        client = SecureTransport(Inside(), context, "localhost", view)
+        server, wire = End(server_tls(), READ, None), Wire()
+        server.connection_made(server.wire)
+        client.connection_made(wire)
+        handshake = asyncio.ensure_future(client.handshake())
+        while wire.sent or server.wire.sent:
+            sent = bytes(wire.sent)
+            wire.sent.clear()
+            if server.feed(sent) and server._secured:
+                server.write(b"too early")
+            sent = bytes(server.wire.sent)
+            server.wire.sent.clear()
+            client.get_buffer(-1)[: len(sent)] = sent
+            client.buffer_updated(len(sent))
+        client.connection_lost(None)
+        await handshake
+
+    told: list[str] = []
+    run("asyncio", main())
+    assert told == ["made", "read", "lost"]
+
+
 def test_leaving_in_the_handshake_closes(loop: str) -> None:
     async def script(visit: Visit) -> None:
         await visit.reader.read(1)
@@ -203,6 +243,28 @@ def test_leaving_in_the_handshake_closes(loop: str) -> None:
 
     begun = asyncio.Event()
     run(loop, main())
+
+
+def test_leaving_at_any_turn_of_the_loop_is_quiet(loop: str) -> None:
+    async def main() -> None:
+        async with provider(always(OK), tls=server_tls(), host="localhost") as there:
+            for turns in range(12):
+                transport = PooledTransport()
+                asking = asyncio.ensure_future(get(transport, there.url, TRUSTED))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.wait([asking])
+                transport.close()
+        await asyncio.sleep(0.01)
+        gc.collect()  # it tells of errors that nobody looked at
+
+    run(loop, main())
+
+
+def test_nobody_shakes_hands_anew() -> None:
+    """While they do, nothing can be written; TLS 1.3 has done without."""
+    assert Contexts().of(Tls()).options & ssl.OP_NO_RENEGOTIATION
 
 
 def test_leaving_in_the_body_closes(loop: str) -> None:

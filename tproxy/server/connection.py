@@ -75,6 +75,8 @@ class Connection(asyncio.Protocol):
         delivery = self._delivery
         if self._outflow.closed:
             self._farewell.throw_away(data)
+        elif delivery is None and self._outflow.held:
+            self._reader.keep(data)
         elif delivery is None:
             self._read_head(data)
         elif delivery.body is None:
@@ -98,6 +100,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._outflow.release()
+        if self._delivery is None and not self._outflow.closed:
+            self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._tell_if_left_early()
@@ -138,10 +142,7 @@ class Connection(asyncio.Protocol):
         self._deadline.set(
             limits.last_call_seconds if draining else limits.idle_seconds
         )
-        if kept:
-            self._shared.loop.call_soon(self._read_next)
-        else:
-            self._inflow.release()
+        self._go_on()
 
     def hang_up(self, exchange: Exchange) -> None:
         if self._exchange is not exchange and self._exchange is not None:
@@ -171,6 +172,15 @@ class Connection(asyncio.Protocol):
         """Whether nothing of a request has been received that is not answered."""
         free = self._exchange is None and not self._reader.kept
         return free and not self._outflow.closed
+
+    def _go_on(self) -> None:
+        """Read the next request, once its client has read what came before."""
+        if self._outflow.held:
+            self._inflow.hold()
+        elif self._reader.kept:
+            self._shared.loop.call_soon(self._read_next)
+        else:
+            self._inflow.release()
 
     def _read_next(self) -> None:
         """Read the request that came before the last one had been answered."""
@@ -253,6 +263,8 @@ class Connection(asyncio.Protocol):
             self._farewell.expired()
         elif self._idle:
             self.close()
+        elif delivery is None and self._outflow.held:
+            self._deadline.set(self._shared.limits.idle_seconds)
         elif delivery and (self._inflow.held or delivery.held):
             # By us: none of this time is the client's.
             self._deadline.set(self._pace.excuse())

@@ -32,7 +32,7 @@ class Outflow:
     _shared: Shared
     closed: bool = attrs.field(default=False, init=False)
     _stalled: Deadline = attrs.field(init=False)
-    _held: bool = attrs.field(default=False, init=False)
+    held: bool = attrs.field(default=False, init=False)
     _unsent: int = attrs.field(default=0, init=False)  # when last looked at
     _waiting: list[asyncio.Future[None]] = attrs.field(factory=list, init=False)
 
@@ -45,7 +45,7 @@ class Outflow:
             return failed(self._shared.loop, StreamClosedError())
         if data:
             self.transport.write(data)
-        if not self._held:
+        if not self.held:
             return self._shared.done
         self._unsent += len(data)
         future = self._shared.loop.create_future()
@@ -53,11 +53,11 @@ class Outflow:
         return future
 
     def hold(self) -> None:
-        self._held = True
+        self.held = True
         self._watch()
 
     def release(self) -> None:
-        self._held = False
+        self.held = False
         if not self.closed:
             self._stalled.clear()
         waiting, self._waiting = self._waiting, []
@@ -75,8 +75,7 @@ class Outflow:
     def end(self) -> None:
         """Accept no more, and say so; the client may go on sending."""
         self.closed = True
-        if self.transport.can_write_eof():  # not over TLS
-            self.transport.write_eof()
+        self.transport.write_eof()
         self._watch()
 
     def cut(self) -> None:

@@ -35,6 +35,7 @@ class SecureConnection(Secure):
         else:
             self._timer.cancel()
             self._shared.gone(self)
+        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         if self._secured:

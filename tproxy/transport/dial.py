@@ -43,7 +43,10 @@ class Dial:
             Broken: it could not be done.
         """
         origin, proxy = self._origin, self._origin.proxy
-        context = self._contexts.of(origin.tls) if origin.scheme == "https" else None
+        secure = None
+        if origin.scheme == "https":
+            context = self._contexts.of(origin.tls)
+            secure = SecureTransport(protocol, context, origin.host, view)
         near = origin if proxy is None else proxy
         addresses = await _resolve(near.host, near.port)
         if origin.permits is not None:
@@ -56,10 +59,9 @@ class Dial:
             raise Broken(failures.UNREACHABLE, f"{to}{error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
-        if context is None:
+        if secure is None:
             await loop.create_connection(lambda: protocol, sock=sock)
             return
-        secure = SecureTransport(protocol, context, origin.host, view)
         if proxy is None:
             self.phase = "TLS handshake"
             await loop.create_connection(lambda: secure, sock=sock)

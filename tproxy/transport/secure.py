@@ -23,7 +23,7 @@ class SecureTransport(Secure):
         self._ready = self._loop.create_future()
 
     async def handshake(self) -> None:
-        """Secure the socket it was given; `inside` is connected then.
+        """Wait until the socket it was given is secured, and `inside` connected.
 
         Raises:
             OSError: it failed; an ssl.SSLError where TLS says why.
@@ -33,8 +33,6 @@ class SecureTransport(Secure):
         except BaseException:
             self._raw.abort()
             raise
-        self._inside.connection_made(self)
-        self._loop.call_soon(self._pump)
 
     def eof_received(self) -> None:
         if not self._notified:
@@ -44,16 +42,20 @@ class SecureTransport(Secure):
         error = exc or self._error
         if self._secured:
             self._inside.connection_lost(error)
-        elif not self._ready.done():
-            self._ready.set_exception(error or ConnectionError("closed"))
+        else:
+            self._on_refused(error or ConnectionError("closed"))
+        super().connection_lost(exc)
 
     def _on_secured(self) -> None:
         if not self._ready.done():
+            self._inside.connection_made(self)
             self._ready.set_result(None)
+            self._pump()
 
-    def _on_refused(self, error: OSError) -> None:
+    def _on_refused(self, error: Exception) -> None:
         if not self._ready.done():
             self._ready.set_exception(error)
+            self._ready.exception()  # whoever was to wait for it may have left
 
     def _on_read(self, count: int) -> None:
         self._inside.buffer_updated(count)

@@ -56,3 +56,4 @@ class Tunnel(asyncio.Protocol):
     def _refuse(self, detail: str) -> None:
         if not self.opened.done():
             self.opened.set_exception(Broken(failures.UNREACHABLE, detail))
+            self.opened.exception()  # whoever was to wait for it may have left
