@@ -61,6 +61,7 @@ class FakeQuotas:
     reserved: list[Lease] = attrs.field(factory=list)
     settled: list[str] = attrs.field(factory=list)
     released: list[str] = attrs.field(factory=list)
+    unheard: list[str] = attrs.field(factory=list)
     answering: list[str] = attrs.field(factory=list)
     costs: list[Cost | None] = attrs.field(factory=list)
     extended: list[tuple[LeaseId, ...]] = attrs.field(factory=list)
@@ -85,13 +86,20 @@ class FakeQuotas:
     def reached(self, lease: Lease) -> None:
         self.answering.append(lease.budgets[0].name)
 
+    def split(self, part: Lease, rest: Lease) -> None:
+        """It lasts as long as both."""
+
     async def settle(
         self,
         lease: Lease,
         actual: Cost | None = None,
         outcome: Outcome = Outcome.ANSWER,
+        *,
+        heard: bool = True,
     ) -> None:
         await self.gate.passing("quotas.settle")
+        if not heard:
+            self.unheard.append(lease.budgets[0].name)
         self.costs.append(actual)
         counted = outcome in lease.budgets[0].counts
         ended = self.settled if counted else self.released

@@ -166,7 +166,7 @@ def test_tokens_are_settled_after_the_provider_was_reached(till: Till) -> None:
 
     till.settle(lease, Cost(1, 100))
 
-    assert till.denied(whose, cost=Cost(1, 901)).wait == soon(55.0)
+    assert till.denied(whose, cost=Cost(1, 901)).wait == soon(60.0)
     till.use(whose, cost=Cost(1, 900))
 
 

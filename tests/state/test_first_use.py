@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.clocks import FakeClock
 from tests.state.shops import Shop, Till, budget, requests, soon
 from tproxy.core.budget import Outcome
-from tproxy.core.leases import Lease
+from tproxy.core.leases import UNHEARD_SECONDS, Lease
 from tproxy.core.windows import MINUTE, Kind
 from tproxy.state.first_use import FirstUse
 from tproxy.state.moments import Moment
@@ -42,6 +42,7 @@ class Sent:
     back: float = 0.0
     rest: float = 0.0
     refused: bool = False  # and so not counted
+    unheard: bool = False  # but given up before it is reached, or then
 
 
 WAYS = st.sampled_from([0.0, 0.0, 0.25, 1.0, 3.0, 40.0, 100.0])
@@ -50,7 +51,7 @@ SENT = st.builds(
     st.sampled_from([0.0, 0.0, 0.25, 1.0, 3.0, 29.0, 31.0, 59.0, 60.0, 61.0, 90.0]),
     st.integers(1, LIMIT),
     *(WAYS, WAYS, WAYS),
-    st.sampled_from([False, False, False, True]),
+    *(st.sampled_from([False, False, False, True]),) * 2,
 )
 
 
@@ -62,7 +63,9 @@ def counted(till: Till, steps: Iterable[Sent]) -> Iterator[float]:
     def go_on(until: float) -> None:
         while coming and coming[0][0] <= until:
             clock.now, _, heard, lease, sent = heapq.heappop(coming)
-            if heard:
+            if sent.unheard:
+                till.shop.run(till.store.settle(lease, heard=False))
+            elif heard:
                 outcome = Outcome.REFUSAL if sent.refused else Outcome.ANSWER
                 till.settle(lease, outcome=outcome)
             else:
@@ -78,9 +81,11 @@ def counted(till: Till, steps: Iterable[Sent]) -> Iterator[float]:
             lease = till.reserve(WINDOW, seconds=1_000.0)
             if isinstance(lease, Lease):
                 there = clock.now + sent.there * place / sent.count
-                heard = there + sent.back, next(numbers), False, lease, sent
-                heapq.heappush(coming, heard)
-                if not sent.refused:
+                heard = there + sent.back
+                if sent.unheard:
+                    heard = max(there - 0.9 * UNHEARD_SECONDS, clock.now)
+                heapq.heappush(coming, (heard, next(numbers), False, lease, sent))
+                if sent.unheard or not sent.refused:
                     yield there
 
 

@@ -90,7 +90,7 @@ def test_a_heartbeat_enters_again_what_one_key_has_lost(mortal: Server) -> None:
     async def test() -> None:
         async with node(mortal.url) as (quotas, notices):
             leases = await held(quotas, NARROW, most=4)
-            mortal.say("DEL", "{tproxy}:3:budget:b")
+            mortal.say("DEL", "{tproxy}:4:budget:b")
             await quotas.extend(leases)
             assert len(await held(quotas, NARROW)) == 2
             [state] = await quotas.snapshot([NARROW])
@@ -104,7 +104,7 @@ def test_what_one_key_has_lost_counts_when_it_ends(mortal: Server) -> None:
     async def test() -> None:
         async with node(mortal.url) as (quotas, _):
             leases = await held(quotas, NARROW, most=4)
-            mortal.say("DEL", "{tproxy}:3:budget:b")
+            mortal.say("DEL", "{tproxy}:4:budget:b")
             await quotas.extend(leases)
             for lease in leases:
                 await quotas.settle(lease)

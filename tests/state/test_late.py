@@ -53,15 +53,15 @@ def test_a_window_that_was_over_gives_nothing_back(limit: object, swept: float) 
 
 
 def test_what_was_reached_too_long_ago_corrects_nobody_elses_count() -> None:
-    ledger, whose = Ledger(), budget(tokens(9_000, 2.0))
+    ledger, whose = Ledger(), budget(requests(9, 2.0))
     take(ledger, LATE, whose, 0.0)
     take(ledger, OTHER, whose, 9.0)
     ledger.reached(OTHER, 10.0, at(10.0))
     ledger.reached(LATE, 1.0, at(10.0))
 
-    ledger.settle(LATE, (1, 0, 0), Outcome.ANSWER, 1.0, at(10.5))
+    ledger.settle(LATE, (0, 0, 0), Outcome.ANSWER, 1.0, 10.5, at(10.5))
 
-    assert used(ledger, whose, 10.5) == 1_000
+    assert used(ledger, whose, 10.5) == 1
 
 
 def test_it_was_in_flight_all_the_time_when_a_first_use_window_may_begin() -> None:
@@ -123,5 +123,5 @@ def test_an_archive_remembers_it() -> None:
     loaded = Archive.load(archive.dump())
 
     assert loaded.dump() == archive.dump()
-    loaded.ledger.settle(LATE, (1, 5_000, 0), Outcome.ANSWER, 16.0, at(16.0))
+    loaded.ledger.settle(LATE, (1, 5_000, 0), Outcome.ANSWER, 16.0, 16.0, at(16.0))
     assert used(loaded.ledger, whose, 16.0) == 5_000

@@ -13,7 +13,8 @@ from tests.state.shops import Notices
 from tproxy.core import failures
 from tproxy.core.breaker import State
 from tproxy.state.board import Link
-from tproxy.state.shared import SharedBreakers
+from tproxy.state.memory import MemoryStarts
+from tproxy.state.shared import SharedBreakers, SharedStarts
 
 
 def test_news_are_heard_within_a_beat_and_told_at_once() -> None:
@@ -52,6 +53,25 @@ def test_a_healthy_model_costs_the_board_nothing() -> None:
 
     asyncio.run(test())
     assert board.calls == ["notes"]
+
+
+def test_whoever_began_last_asks_no_board_whether_it_may_begin_again() -> None:
+    async def test() -> None:
+        clock = FakeClock()
+        board = FakeBoard(clock)
+        one, other = (
+            SharedStarts(Link(board, Notices()), MemoryStarts(clock)) for _ in range(2)
+        )
+        assert await one.take("s", 60.0) == 0.0
+        clock.advance(15.0)
+        assert await one.take("s", 60.0) == await other.take("s", 60.0) == 45.0
+        assert board.calls == ["take"] * 2
+        # What another began, it may have given back since.
+        await one.give_back("s")
+        assert await other.take("s", 60.0) == 0.0
+        assert await one.take("s", 60.0) == 60.0
+
+    asyncio.run(test())
 
 
 class Flapping:

@@ -285,7 +285,7 @@ def test_all_keys_of_a_call_are_in_one_slot_and_expire(mortal: Server) -> None:
     run(test())
     keys = mortal.say("KEYS", "*").decode().split("\r\n")[2::2]
     assert len(keys) == 4
-    assert all(key.startswith("{tproxy}:3:") for key in keys)
+    assert all(key.startswith("{tproxy}:4:") for key in keys)
     for key in keys:
         if "budget" in key:
             assert mortal.say("TTL", key) > b":0"

@@ -6,6 +6,7 @@ and nothing is held beyond its time.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from hypothesis.stateful import (
 
 from tests.clocks import FakeClock
 from tests.state.late_shop import LateSqliteShop
+from tests.state.parting import split
 from tests.state.shops import (
     Shop,
     Till,
@@ -61,7 +63,9 @@ class Attempt:
     early: bool
     reached: bool = False
     arrival: float | None = None
+    ended: float = math.inf
     tokens: int = 0
+    parted: bool = False
 
 
 class Nodes(RuleBasedStateMachine):
@@ -138,6 +142,7 @@ class Nodes(RuleBasedStateMachine):
         number, attempt = self.draw(data)
         self.arrive(attempt)
         attempt.tokens = min(used, attempt.lease.cost.tokens)
+        attempt.ended = self.clock.wall()
         self.open[number].remove(attempt)
         self.nodes[number].settle(attempt.lease, Cost(1, attempt.tokens))
 
@@ -149,12 +154,26 @@ class Nodes(RuleBasedStateMachine):
             self.open[number].remove(attempt)
             self.nodes[number].release(attempt.lease)
 
+    @precondition(lambda self: any(self.open.values()))
+    @rule(data=st.data())
+    def split(self, data: st.DataObject) -> None:
+        number, attempt = self.draw(data)
+        first, *others = attempt.lease.budgets
+        if others and not attempt.parted:
+            attempt.parted = True
+            part, attempt.lease = split(self.nodes[number], attempt.lease, first.name)
+            other = attrs.evolve(attempt, lease=part)
+            self.open[number].append(other)
+            if other.arrival is not None:
+                self.arrived.append(other)
+
     @rule(number=numbers, late=st.booleans())
     def die(self, number: int, late: bool = False) -> None:
         """Whether the last requests still went out, nobody knows."""
         node = self.nodes.pop(number, None)
         if node is not None:
             for attempt in self.open.pop(number):
+                attempt.ended = self.clock.wall()
                 if late:
                     self.arrive(attempt)
             self.shop.crash(node.store)
@@ -187,6 +206,9 @@ class Nodes(RuleBasedStateMachine):
                 span = [a for a in mine if end - MINUTE < (a.arrival or 0.0) <= end]
                 assert len(span) <= most
                 assert sum(attempt.tokens for attempt in span) <= largest
+                end = last.ended
+                over = [a for a in mine if end - MINUTE < a.ended <= end < math.inf]
+                assert sum(attempt.tokens for attempt in over) <= largest
 
     @invariant()
     def no_minute_of_the_clock_holds_more(self) -> None:

@@ -1,7 +1,8 @@
 """What a provider counts, by its own clock and a while after we did: never more than N.
 
-Requests are taken in a store, reach the provider later, and are heard of later still;
-its windows are aligned as it likes. Our wall clock may be an hour wrong for a while.
+Requests are taken in a store, reach the provider later, and are heard of later still or
+given up just before; its windows are aligned as it likes. Our wall clock may be an hour
+wrong for a while.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from tests.clocks import FakeClock
 from tests.state.shops import MemoryShop, Shop, SqliteShop, Till, budget, requests
 from tproxy.core.budget import Budget
-from tproxy.core.leases import Lease
+from tproxy.core.leases import UNHEARD_SECONDS, Lease
 from tproxy.core.windows import DAY, HOUR, MINUTE, MONTH, WEEK, Kind
 
 LIMIT = 5
@@ -76,16 +77,16 @@ def seen(
     """The true moments at which requests reach the provider, as many as are let out."""
     clock = FakeClock(now=0.0, epoch=start)
     till = Till(opened(clock))
-    coming: list[tuple[float, int, Lease]] = []
+    coming: list[tuple[float, int, Lease, bool]] = []
     arrivals = []
     numbers = itertools.count()
 
     def go_on(until: float) -> None:
         while coming and coming[0][0] <= until:
-            clock.now, number, lease = heapq.heappop(coming)
-            if number % 2:
+            clock.now, number, lease, heard = heapq.heappop(coming)
+            if number % 2 and heard:
                 till.store.reached(lease)
-            till.settle(lease)
+            till.shop.run(till.store.settle(lease, heard=heard))
         clock.now = until
 
     for pause, there, back, jump in steps:
@@ -97,7 +98,11 @@ def seen(
             if isinstance(lease, Lease):
                 arrival = clock.now + there * place / LIMIT
                 arrivals.append(start + arrival)
-                heapq.heappush(coming, (arrival + back, next(numbers), lease))
+                number = next(numbers)
+                over = max(arrival - 0.9 * UNHEARD_SECONDS, clock.now)
+                if number % 3:
+                    over = arrival + back
+                heapq.heappush(coming, (over, number, lease, bool(number % 3)))
     till.shop.close()
     return sorted(arrivals)
 

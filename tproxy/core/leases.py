@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NewType, Protocol
 
 import attrs
@@ -17,6 +17,9 @@ Want = tuple[Sequence[Budget], Cost]  # what a request would take, and from wher
 
 LEASE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 5.0
+# Within which a provider counts what was sent to it and given up unheard: it may stand
+# in a queue there, or the last of it be on its way still when we have hung up.
+UNHEARD_SECONDS = 2.0
 
 CONCURRENCY = "concurrency"
 REST = "rest"
@@ -47,6 +50,13 @@ class Lease:
 
     def room(self, unit: Unit = Unit.REQUESTS) -> Room | None:
         return next((room for room in self.rooms if room.unit is unit), None)
+
+    def split(self, names: Collection[str]) -> tuple[Lease, Lease]:
+        """What it holds of the budgets of these names, and the rest. Once at most."""
+        part = tuple(budget for budget in self.budgets if budget.name in names)
+        rest = tuple(budget for budget in self.budgets if budget.name not in names)
+        name = LeaseId(self.id and f"{self.id}+")
+        return Lease(name, part, self.cost), Lease(self.id, rest, self.cost, self.rooms)
 
 
 @attrs.frozen
@@ -163,7 +173,15 @@ class QuotaStore(Protocol):
     def reached(self, lease: Lease) -> None:
         """The provider has begun to answer, so that it has counted the request by now.
 
-        Until this or `settle` a request counts in whichever window is on.
+        Until this or `settle` a request counts in whichever window is on; and until
+        `settle` its tokens and its cost do, which are used until the end.
+        """
+        ...
+
+    def split(self, part: Lease, rest: Lease) -> None:
+        """Both, by `Lease.split`, go on for themselves in place of the one they were.
+
+        Nothing is taken or given back, and nothing is waited for.
         """
         ...
 
@@ -172,10 +190,13 @@ class QuotaStore(Protocol):
         lease: Lease,
         actual: Cost | None = None,
         outcome: Outcome = Outcome.ANSWER,
+        *,
+        heard: bool = True,
     ) -> None:
         """It reached the provider and cost `actual`, by default what was reserved.
 
-        Budgets that do not count such an outcome get it back.
+        Budgets that do not count such an outcome get it back. Unless anything was
+        `heard` of it, it may be counted in the next `UNHEARD_SECONDS` yet.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import attrs
 
@@ -105,13 +106,18 @@ class Absence:
         Also where whoever waits for that is cancelled: a client may leave meanwhile,
         and what it held would stay taken.
         """
+        telling = self._begin(work)
+        if telling is not None:
+            await asyncio.shield(telling)
+
+    def _begin(self, work: Owed) -> asyncio.Task[None] | None:
         if self.away:
             self.owe(work)
-            return
+            return None
         telling = asyncio.create_task(self._tell(work))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
-        await asyncio.shield(telling)
+        return telling
 
     async def _tell(self, work: Owed) -> None:
         try:
@@ -134,6 +140,17 @@ class Absence:
         """Redis has given it all the same, after others had to do without."""
         if self._stand_in is not None:
             await self._stand_in.adopt(held)
+
+    def split(self, held: Held, part: Lease, rest: Lease) -> None:
+        """It goes on as these two."""
+        self._holding.split(held, part, rest)
+        if self._stand_in is not None:
+            self._stand_in.split(part, rest)
+        if not held.lent:
+            said: dict[str, Any] = {"lease": rest.id, "part": part.id}
+            said |= {"ago": 0.0, "ended": 0.0, "served": False}
+            ask = self._remote.ask
+            self._begin(lambda: ask("split", part.budgets, Cost(0), **said))
 
     async def end(self, held: Held, cost: Cost, outcome: Outcome | None) -> None:
         """It was settled; or released, where there is no outcome."""

@@ -24,6 +24,7 @@ from tproxy.state.moments import Calm, Moment
 from tproxy.state.periods import Fixed, Period
 from tproxy.state.plans import Held, Plan
 from tproxy.state.rests import Rest
+from tproxy.state.seeding import meet
 from tproxy.state.shares import Demand, Split
 
 _MOST_PLANS = 10_000
@@ -72,11 +73,15 @@ class Archive:
                 plan = self._plan(tuple(numbers), high=bool(high))
                 ledger.take(lease_id(number), plan, _sizes(sizes), seconds, now)
             case "settle":
-                key, sizes, outcome, at = said
-                ledger.settle(key, _sizes(sizes), _OUTCOMES[outcome], at, now)
+                key, sizes, outcome, head, end = said
+                actual = _sizes(sizes)
+                ledger.settle(key, actual, _OUTCOMES[outcome], head, end, now)
             case "release":
                 [key] = said
                 ledger.release(key, now)
+            case "split":
+                key, part, names = said
+                ledger.split(key, part, names, now)
             case "extend":
                 keys, seconds, reached = said
                 ledger.extend(keys, seconds, now)
@@ -88,17 +93,28 @@ class Archive:
                 pass  # the moment itself
             case "budget":
                 [text] = said
-                self._introduce(number, _read_budget(text))
+                budget = _read_budget(text)
+                self._introduce(number, budget)
+                meet(ledger.plan((budget,)), now)
+            case _:
+                budget, *about = said
+                self._perform_on(self._budgets[budget], now, what, about)
+
+    def _perform_on(
+        self, budget: Budget, now: Moment, what: str, said: Sequence[Any]
+    ) -> None:
+        """What a change says of one budget."""
+        match what:
             case "wish":
-                budget, sizes, *high = said
-                ledger.wish(self._budgets[budget], _sizes(sizes), bool(high), now)
+                sizes, *high = said
+                self.ledger.wish(budget, _sizes(sizes), bool(high), now)
             case "rest":
-                budget, seconds = said
-                ledger.rest(self._budgets[budget], seconds, now)
+                [seconds] = said
+                self.ledger.rest(budget, seconds, now)
             case "learn":
-                budget, heard = said
+                [heard] = said
                 window = [Heard(Unit(u), Window.of(w), *f) for u, w, *f in heard]
-                ledger.learn(self._budgets[budget], window, now)
+                self.ledger.learn(budget, window, now)
             case _:
                 raise ValueError(f"unknown change {what!r}")
 
@@ -167,8 +183,9 @@ class Archive:
 def told(what: str, said: Sequence[Any]) -> str:
     """A change as text; the frequent ones without the encoder, which takes longer."""
     if what == "settle":
-        key, (requests, tokens, spend), outcome, at = said
-        return f'["settle","{key}",[{requests},{tokens},{spend}],"{outcome}",{at!r}]'
+        key, (requests, tokens, spend), outcome, head, end = said
+        sizes = f"[{requests},{tokens},{spend}]"
+        return f'["settle","{key}",{sizes},"{outcome}",{head!r},{end!r}]'
     if what == "take":
         numbers, (requests, tokens, spend), seconds, *high = said
         whose = ",".join(map(str, numbers))

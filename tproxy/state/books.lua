@@ -15,11 +15,49 @@ local function read_state(hash, keep, packed)
   return book
 end
 
+local OF_ALL = '^([%l_]+)/([^/]+)/[^|]*(|%a+)$'  -- not those of a class
+
+-- What was used in the window of a new limit, as far as other counters know. The rules
+-- are those of seeding.py.
+local function used_before(book, limit, names, declared)
+  local logged, most, unit = nil, 0, string.match(limit.key, '|%a+$')
+  for _, name in ipairs(names) do
+    local kind, seconds, of = string.match(name, OF_ALL)
+    if of == unit then
+      local other = book:counter(name)
+      if kind == 'rolling' and tonumber(seconds) >= limit.counter.seconds then
+        local sum = other:placed_since(now - limit.counter.seconds) + other.flight
+        logged = math.min(logged or sum, sum)
+      elseif not declared[name] then
+        most = math.max(most, other:taken())
+      end
+    end
+  end
+  return logged or most
+end
+
+function Book:seed(limits)
+  local new, declared = {}, {}
+  for _, limit in ipairs(limits) do
+    declared[limit.key] = true
+    if limit.new then
+      new[#new + 1] = limit
+    end
+  end
+  local names = #new > 0 and redis.call('HKEYS', self.hash)
+  for _, limit in ipairs(new) do
+    local counter = limit.counter
+    local used = used_before(self, limit, names, declared)
+    counter:place(now, used, now - counter.seconds)
+  end
+end
+
 -- What is said of each budget, with its book; two of one name have one book.
 local books, by_hash = {}, {}
 
 local function read_limit(book, key, share, values, at, usable, amount, kind, seconds, ...)
   local limit = {key = key, usable = usable, amount = amount}
+  limit.new = not (values[at] or book.counters[key])
   limit.counter = book:counter(key, kind, seconds, values[at])
   local fresh = limit.counter:refresh(...)
   if share then
@@ -62,6 +100,9 @@ local function read_book(index)
       seconds, start, turn, last)
     limits[#limits + 1], all_fresh = limit, fresh and all_fresh
     at = at + (share and 4 or 1)
+  end
+  if values[1] then
+    book:seed(limits)
   end
   books[index] = {book = book, most = most >= 0 and most, limits = limits}
   return all_fresh

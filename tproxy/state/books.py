@@ -27,6 +27,10 @@ def sizes(cost: Cost) -> Sizes:
     return cost.requests, cost.tokens, cost.spend
 
 
+def key_of(limit: Limit) -> Key:
+    return limit.window.key, limit.unit
+
+
 def counter(window: Window) -> Counter:
     """An empty one."""
     if window.kind.fixed:
@@ -49,14 +53,14 @@ class Book:
     splits: dict[Key, Split] = attrs.field(factory=dict)
 
     def counter(self, limit: Limit) -> Counter:
-        key = (limit.window.key, limit.unit)
+        key = key_of(limit)
         found = self.counters.get(key)
         if found is None:
             found = self.counters[key] = counter(limit.window)
         return found
 
     def split(self, limit: Limit) -> Split:
-        key, window = (limit.window.key, limit.unit), limit.window
+        key, window = key_of(limit), limit.window
         found = self.splits.get(key)
         if found is None:
             counters = counter(window), counter(window)

@@ -1,7 +1,8 @@
 -- Quotas in Redis or Valkey: what is counted in one window, in one unit. The rules are
 -- those of counting.py; the time is the server's.
 --
--- A log is pairs of moment and amount, in order.
+-- A log is pairs of moment and amount, in order. That of a fixed window has only what was
+-- placed at a moment to come.
 
 local ENTRY, MOST_PLACES, GRAINS = 16, 512, 256
 
@@ -115,11 +116,13 @@ function Counter:refresh(start, turn, last)
       return false
     end
     if now >= self.ends then
-      self.used = 0
+      self.used = self:placed_since(start)
     end
     if now >= self.ends or now < self.start then
       self.start, self.ends = start, turn
     end
+  elseif now >= self.ends then  -- and nobody says what follows
+    self.used = 0
   end
   return true
 end
@@ -134,44 +137,61 @@ function Counter:set_back(seconds)
 end
 
 function Counter:not_later_than_now()
-  self:read_log()
-  local first, sum = self:seek(now), 0
-  for position = first, #self.log, ENTRY do
-    local _, amount = self:entry(position)
-    sum = sum + amount
-  end
+  local sum = self:placed_since(now)
+  local first = self:seek(now)
   self.log = string.sub(self.log, 1, first - 1) .. struct.pack('<dd', now, sum)
   self.start = math.min(self.start, now - self.seconds)
   self:wrote_log()
 end
 
+function Counter:note(at, amount)
+  self:read_log()
+  local position = self:seek(at)
+  local there, before = nil, 0
+  if position <= #self.log then
+    there, before = self:entry(position)
+  end
+  if there == at then
+    self:replace(position, at, before + amount)
+  else
+    self.log = string.sub(self.log, 1, position - 1) ..
+      struct.pack('<dd', at, amount) .. string.sub(self.log, position)
+  end
+  if #self.log > MOST_PLACES * ENTRY then
+    self:compact()
+  end
+end
+
+-- What its log has from a moment on: of a fixed window, all that was to come.
+function Counter:placed_since(moment)
+  self:read_log()
+  local sum = 0
+  for position = self:seek(moment), #self.log, ENTRY do
+    local _, amount = self:entry(position)
+    sum = sum + amount
+  end
+  return sum
+end
+
 function Counter:place(at, amount, sent)
-  at = math.min(at, now)
   if amount == 0 then
     return
   elseif self.kind == ROLLING then
     if at <= self.start or at + self.seconds <= now then
       return
     end
-    self:read_log()
     self.used = self.used + amount
-    local position = self:seek(at)
-    local there, before = nil, 0
-    if position <= #self.log then
-      there, before = self:entry(position)
-    end
-    if there == at then
-      self:replace(position, at, before + amount)
-    else
-      self.log = string.sub(self.log, 1, position - 1) ..
-        struct.pack('<dd', at, amount) .. string.sub(self.log, position)
-    end
-    if #self.log > MOST_PLACES * ENTRY then
-      self:compact()
-    end
+    self:note(at, amount)
     self:wrote_log()
+    return
   elseif at >= self.start then
     self.used = self.used + amount
+  end
+  if at > now then  -- perhaps of the next window
+    self:read_log()
+    self.log = string.sub(self.log, self:seek(now))
+    self:note(at, amount)
+    self.logged = true
   end
 end
 

@@ -2,10 +2,12 @@
 
 A request counts in two steps. While it is in flight, it counts in whichever window is
 on, for the provider may see it at any moment. Once it is known to have reached the
-provider, it is placed in time; and what it cost in truth corrects it there.
+provider, it is placed in time; and what it cost in truth corrects it there. Its tokens
+and its cost are in flight until it has ended: some providers count them as they are
+produced, others then.
 
-Places are moments of the steady clock. Whatever is not known exactly errs to the later
-moment and to the larger number.
+Places are moments of the steady clock, and may be to come. Whatever is not known
+exactly errs to the later moment and to the larger number.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ class Counter:
 
     `used` is what has its place in the window as of the last `refresh`, which has
     something to do from `due` on. `extra` is what the provider counts more than we do,
-    believed until `extra_until`.
+    believed until `extra_until`. Once `met`, it knows what was used before it was made.
     """
 
     seconds: float
@@ -39,6 +41,7 @@ class Counter:
     extra_until: float = -math.inf
     heard_at: float = -math.inf
     drift: int = 0
+    met: bool = False
 
     def refresh(self, now: Moment) -> None:
         """Let go of what the window no longer holds."""
@@ -148,9 +151,8 @@ class Rolling(Log):
         self.due = moments[0] + self.seconds if moments else math.inf
 
     def place(self, at: float, amount: int, now: Moment, sent: float) -> None:
-        steady, moments = now.steady, self.moments
-        at = min(at, steady)
-        if not amount or at <= self.gone or at + self.seconds <= steady:
+        moments = self.moments
+        if not amount or at <= self.gone or at + self.seconds <= now.steady:
             return
         self.used += amount
         if not moments or at > moments[-1]:
@@ -166,6 +168,10 @@ class Rolling(Log):
                 moments.insert(index, at)
                 self.amounts.insert(index, amount)
         self.due = moments[0] + self.seconds
+
+    def lately(self, seconds: float, now: Moment) -> int:
+        """What was used in the last `seconds`, which are no more than its own."""
+        return sum(self.amounts[bisect_left(self.moments, now.steady - seconds) :])
 
     def correct(self, at: float, change: int, now: Moment) -> None:
         index = bisect_left(self.moments, at)

@@ -106,7 +106,6 @@ function FirstUse:find(at)
 end
 
 function FirstUse:place(at, amount, sent)
-  at = math.min(at, now)
   if amount == 0 or at + self.seconds <= now then
     return
   end
@@ -131,9 +130,10 @@ function FirstUse:take_back(at, amount)
   self:correct(at, -amount)
   local each = self.begun[self:find(at)]
   if each and at <= each.latest then
+    local latest = math.max(now, self.begun[#self.begun].latest)
     self.begun = {}
     if self.used ~= 0 then
-      self.begun[1] = {earliest = self.idle - self.seconds, latest = now,
+      self.begun[1] = {earliest = self.idle - self.seconds, latest = latest,
         amount = self.used}
     end
     self:wrote_log()

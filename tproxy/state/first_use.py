@@ -46,7 +46,6 @@ class FirstUse(Log):
         self.due = on[0] + self.seconds if on else math.inf
 
     def place(self, at: float, amount: int, now: Moment, sent: float) -> None:
-        at = min(at, now.steady)
         if not amount or at + self.seconds <= now.steady:
             return
         if (not self.moments or at > self.moments[-1]) and self._may_begin(at):
@@ -64,10 +63,11 @@ class FirstUse(Log):
         self.correct(at, -amount, now)
         index = self._find(at)
         if index >= 0 and at <= self.moments[index]:
+            latest = max(now.steady, self.moments[-1])
             self._forget(len(self.moments))
             if self.used:
                 self.earliest.append(self.idle - self.seconds)
-                self.moments.append(now.steady)
+                self.moments.append(latest)
                 self.amounts.append(self.used)
             self.refresh(now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -28,11 +29,12 @@ class Held:
     known_until: float
     lent: bool = False
     reached: float | None = None
+    ended: float = math.nan  # once it is over; may be to come, and so may `reached`
     over: bool = False  # which Redis may not know yet
     ending: bool = False  # which it may know
 
     def ago(self, now: float) -> float:
-        """Seconds since it reached its provider; negative if that is not known."""
+        """Seconds since it reached its provider; negative if that is not known yet."""
         return -1.0 if self.reached is None else now - self.reached
 
     def whole(self, now: float) -> list[float]:

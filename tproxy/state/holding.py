@@ -42,6 +42,11 @@ class Holding:
         since = self._clock.steady()
         self._remote.held[lease.id] = Held(lease, since, -math.inf, lent=True)
 
+    def split(self, held: Held, part: Lease, rest: Lease) -> None:
+        """It goes on as these two."""
+        held.lease = rest
+        self._remote.held[part.id] = attrs.evolve(held, lease=part)
+
     def find(self, lease: LeaseId) -> Held | None:
         """As long as it is not over."""
         held = self._remote.held.get(lease)
@@ -83,9 +88,10 @@ class Holding:
                     await self._enter((held,))
         lease, again = held.lease, held.ending
         held.ending = True
-        ago = max(held.ago(self._clock.steady()), 0.0)
+        now = self._clock.steady()
         served = outcome not in (None, Outcome.REFUSAL)
-        said: dict[str, Any] = {"lease": lease.id, "ago": ago, "served": served}
+        said: dict[str, Any] = {"lease": lease.id, "served": served}
+        said |= {"ago": held.ago(now), "ended": now - held.ended}
         reply = await self._remote.ask("settle", lease.budgets, cost, outcome, **said)
         if reply.what == "settled" and reply.said and outcome is not None and not again:
             lost = [lease.budgets[int(which) - 1] for which in reply.said]

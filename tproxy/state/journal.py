@@ -30,7 +30,7 @@ from tproxy.state.moments import Moment
 
 T = TypeVar("T")
 
-_FORMAT = 3
+_FORMAT = 4
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS change (seq INTEGER PRIMARY KEY, said TEXT NOT NULL);

@@ -21,7 +21,7 @@ function Book:lease(lease)
   local held = cmsgpack.unpack(packed)
   redis.call('HDEL', self.hash, 'E' .. lease)
   self.held = self.held + 1
-  for _, each in self:counted(held.at and {sizes = {}} or held) do
+  for _, each in self:flying(held) do
     local counter, reserved = each[2], each[3]
     if reserved ~= 0 and held.expires + counter.seconds > now then
       counter:take_back(held.expires, reserved)
@@ -32,23 +32,44 @@ function Book:lease(lease)
   return held
 end
 
--- Where a lease is counted, by key what it has reserved: for all, and for its class.
+-- Where a lease is counted, by key what it has reserved, for all and for its class; and
+-- whether that is used until the end, not at the head.
 function Book:counted(held)
   local counted = {}
   for key, reserved in pairs(held.sizes) do
-    counted[#counted + 1] = {key, self:counter(key), reserved}
+    local lasting = not string.find(key, '|requests', 1, true)
+    counted[#counted + 1] = {key, self:counter(key), reserved, lasting}
     if held.class then
-      counted[#counted + 1] = {key, self:counter(key .. held.class), reserved}
+      local own = self:counter(key .. held.class)
+      counted[#counted + 1] = {key, own, reserved, lasting}
     end
   end
   return ipairs(counted)
 end
 
-function Book:place(held, at)
+-- Those in which it is in flight: all, and once it was reached what is lasting.
+function Book:flying(held)
+  local flying = {}
   for _, each in self:counted(held) do
-    local counter, reserved = each[2], each[3]
-    counter.flight = counter.flight - reserved
-    counter:place(at, reserved, held.since)
+    if each[4] or not held.at then
+      flying[#flying + 1] = each
+    end
+  end
+  return ipairs(flying)
+end
+
+local function land(each, at, sent)
+  local counter, reserved = each[2], each[3]
+  counter.flight = counter.flight - reserved
+  counter:place(at, reserved, sent)
+end
+
+function Book:reach(held, at)
+  held.at = at
+  for _, each in self:counted(held) do
+    if not each[4] then
+      land(each, at, held.since)
+    end
   end
 end
 
@@ -63,12 +84,19 @@ function Book:extend(lease, ago)
   if held then
     held.expires = now + ask.seconds
     if ago >= 0 and not held.at then
-      self:place(held, now - ago)
-      held.at = now - ago
+      self:reach(held, now - ago)
     end
     self:hold(lease, held)
   end
   return held
+end
+
+function Book:rename(lease, name)
+  local held = self:lease(lease)
+  if held then
+    redis.call('HDEL', self.hash, 'L' .. lease)
+    self:hold(name, held)
+  end
 end
 
 function Book:drop(lease, held, served)
@@ -111,8 +139,8 @@ function Book:sweep()
       self.sweep_at = held.expires
       break
     end
-    if not held.at then
-      self:place(held, held.expires)
+    for _, one in self:flying(held) do
+      land(one, held.expires, held.since)
     end
     self:drop(lease, held, false)
     if not held.places then
@@ -188,8 +216,7 @@ function Book:enter(lease, limits, ago, age, high, ...)
     end
   end
   if ago >= 0 then
-    self:place(held, now - ago)
-    held.at = now - ago
+    self:reach(held, now - ago)
   end
   self.held = self.held + 1
   self:hold(lease, held)

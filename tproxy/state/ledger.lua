@@ -72,7 +72,8 @@ function commands.take()
   return {'taken'}
 end
 
--- The amounts are what it cost in the end; nothing, where it is given back.
+-- The amounts are what it cost in the end; nothing, where it is given back. It was
+-- reached `ago`, and has ended `ended` seconds ago; negative, where that is to come.
 -- Told are the numbers of the budgets that know nothing of it.
 function commands.settle()
   local result = {'settled'}
@@ -83,11 +84,11 @@ function commands.settle()
       amounts[limit.key] = limit.amount
     end
     for _, one in book:counted(held or {sizes = {}}) do
-      local key, counter, reserved = unpack(one)
+      local key, counter, reserved, lasting = unpack(one)
       local amount = amounts[key] or reserved
-      if not held.at then
+      if lasting or not held.at then
         counter.flight = counter.flight - reserved
-        counter:place(now - ask.ago, amount, held.since)
+        counter:place(now - (lasting and ask.ended or ask.ago), amount, held.since)
       elseif amount == 0 and reserved ~= 0 then
         counter:take_back(held.at, reserved)
       else
@@ -101,6 +102,18 @@ function commands.settle()
     end
   end
   return result
+end
+
+-- The budgets are those of the part, the amounts nothing: where it was entered meanwhile,
+-- that much is given back here.
+function commands.split()
+  for _, each in ipairs(books) do
+    if each.book:lease(ask.part) then
+      return commands.settle()
+    end
+    each.book:rename(ask.lease, ask.part)
+  end
+  return {'split'}
 end
 
 -- Told are the leases that a budget knows nothing of.

@@ -7,7 +7,7 @@ order make the same ledger. So a process can keep it alone, and several can keep
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import attrs
 
@@ -139,12 +139,28 @@ class Ledger:
         held = self._held(lease, now)
         if held is not None and held.at is None:
             held.at = at
-            held.place(at, now)
+            held.place(held.plan.at_head, at, now)
+
+    def split(
+        self, lease: LeaseId, part: LeaseId, names: Collection[str], now: Moment
+    ) -> None:
+        """What a lease holds of the budgets of these names goes on as another."""
+        held = self._held(lease, now)
+        if held is not None:
+            both, high = held.plan.split(names), held.plan.high
+            parted, held.plan = (self.plan(budgets, high=high) for budgets in both)
+            self.held[part] = attrs.evolve(held, plan=parted)
 
     def settle(
-        self, lease: LeaseId, actual: Sizes, outcome: Outcome, at: float, now: Moment
+        self,
+        lease: LeaseId,
+        actual: Sizes,
+        outcome: Outcome,
+        head: float,
+        end: float,
+        now: Moment,
     ) -> None:
-        """It has ended; if nobody said yet when it was reached, that was at `at`."""
+        """It has ended at `end`; if nobody said yet, it was reached at `head`."""
         held = self._end(lease, now, served=outcome is not Outcome.REFUSAL)
         if held is None:
             return
@@ -152,10 +168,11 @@ class Ledger:
             counter, reserved = line.counter, held.sizes[line.index]
             counts = outcome in line.budget.counts
             amount = actual[line.index] if counts else 0
-            if held.at is None:
+            if held.at is None or line.lasting:
                 counter.flight -= reserved
                 if counter.due <= now.steady:
                     counter.refresh(now)
+                at = end if line.lasting else head
                 counter.place(at, amount, now, held.since)
             elif amount != reserved:
                 counter.refresh(now)
@@ -170,7 +187,7 @@ class Ledger:
             return
         for line in held.plan.counted:
             counter, reserved = line.counter, held.sizes[line.index]
-            if held.at is None:
+            if held.at is None or line.lasting:
                 counter.flight -= reserved
             else:
                 counter.refresh(now)
@@ -197,8 +214,7 @@ class Ledger:
         over = [key for key, held in self.held.items() if held.expires <= now.steady]
         for lease in over:
             held = self.held[lease]
-            if held.at is None:
-                held.place(held.expires, now)
+            held.place(held.flying, held.expires, now)
             self._end(lease, now, served=False)
             self.late[lease] = held
         while self.late:
@@ -215,19 +231,10 @@ class Ledger:
         return rest.wait(now.steady)
 
     def learn(self, budget: Budget, heard: Sequence[Heard], now: Moment) -> None:
-        """Believe a provider as far as it leaves less than we do.
-
-        Bounded by what was declared, whatever it says.
-        """
-        for said in heard:
-            for line in self.plan((budget,)).lines:
-                limit, counter = line.limit, line.counter
-                if (limit.unit, limit.window) == (said.unit, said.window):
-                    ours = counter.taken(now) - counter.more(now.steady)
-                    counter.drift = limit.amount - max(said.left, 0) - ours
-                    counter.extra = max(0, counter.drift)
-                    counter.extra_until = now.steady + said.seconds
-                    counter.heard_at = now.steady
+        """Believe a provider as far as it leaves less than we do."""
+        for line in self.plan((budget,)).lines:
+            for said in heard:
+                line.learn(said, now)
 
     def drifts(self, budget: Budget) -> list[tuple[Limit, int]]:
         """How many more a provider has counted than we, when it was last heard."""
@@ -271,8 +278,7 @@ class Ledger:
         held = self.held.get(lease)
         if held is None and lease in self.late:
             held = self.late.pop(lease)
-            if held.at is None:
-                held.lift(held.expires, now)
+            held.lift(held.flying, held.expires, now)
             self.hold(lease, held)
         return held
 

@@ -14,6 +14,7 @@ import attrs
 from tproxy.core.budget import ONE, Budget, Cost, Outcome
 from tproxy.core.leases import (
     LEASE_SECONDS,
+    UNHEARD_SECONDS,
     BudgetState,
     Denial,
     Heard,
@@ -27,6 +28,7 @@ from tproxy.state.books import sizes
 from tproxy.state.drift import Drifts
 from tproxy.state.ledger import Ledger
 from tproxy.state.moments import Calm, Moment
+from tproxy.state.seeding import meet
 
 
 @attrs.define(eq=False)
@@ -51,6 +53,8 @@ class MemoryQuotas:
         ledger = self._ledger
         now, plan = self._now(), ledger.plan(budgets, high=cost.high)
         ledger.sweep(now)
+        if not plan.met:
+            meet(plan, now)
         denial = ledger.denial(plan, cost, now)
         if denial is not None:
             if plan.stakes:
@@ -66,14 +70,21 @@ class MemoryQuotas:
         now = self._now()
         self._ledger.reached(lease.id, now.steady, now)
 
+    def split(self, part: Lease, rest: Lease) -> None:
+        names = {budget.name for budget in part.budgets}
+        self._ledger.split(rest.id, part.id, names, self._now())
+
     async def settle(
         self,
         lease: Lease,
         actual: Cost | None = None,
         outcome: Outcome = Outcome.ANSWER,
+        *,
+        heard: bool = True,
     ) -> None:
         now, cost = self._now(), lease.cost if actual is None else actual
-        self._ledger.settle(lease.id, sizes(cost), outcome, now.steady, now)
+        at = now.steady if heard else now.steady + UNHEARD_SECONDS
+        self._ledger.settle(lease.id, sizes(cost), outcome, at, at, now)
 
     async def release(self, lease: Lease) -> None:
         self._ledger.release(lease.id, self._now())

@@ -15,13 +15,16 @@ from tproxy.state.moments import Moment
 class Period:
     """A count in one of the windows that follow each other by one wall clock.
 
-    What was placed before the steady moment `since` is none of it.
+    What was placed before the steady moment `since` is none of it. What is placed at
+    moments to come, `later_at` the last of them, is `later`: perhaps in the next one.
     """
 
     start: float = 0.0
     end: float = 0.0
     since: float = -math.inf
     count: int = 0
+    later: int = 0
+    later_at: float = -math.inf
 
     def turn(self, now: float, window: Window, steady: float, seen: float) -> None:
         """It is time: begin a new one. A clock set back moves it, count and all.
@@ -32,9 +35,14 @@ class Period:
         late = now >= self.end
         self.start, self.end = bounds(window, now)
         if late:
-            self.count = 0
             began = steady - (now - self.start)
             self.since = min(max(began, math.nextafter(seen, math.inf)), steady)
+            self.count = self.later if self.since <= self.later_at else 0
+
+    def put_off(self, at: float, amount: int, steady: float) -> None:
+        """It is placed at a moment to come."""
+        self.later = amount + (self.later if steady < self.later_at else 0)
+        self.later_at = max(at, self.later_at)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -67,6 +75,9 @@ class Fixed(Counter):
             by_wall.count += amount
         if at >= by_calm.since:
             by_calm.count += amount
+        if at > now.steady:
+            by_wall.put_off(at, amount, now.steady)
+            by_calm.put_off(at, amount, now.steady)
         self.used = max(by_wall.count, by_calm.count)
 
     def correct(self, at: float, change: int, now: Moment) -> None:

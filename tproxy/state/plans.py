@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import attrs
 
-from tproxy.core.budget import Budget, Limit
+from tproxy.core.budget import Budget, Limit, Unit
+from tproxy.core.leases import Heard
 from tproxy.state.books import INDEX, Book, Sizes
 from tproxy.state.counting import Counter
 from tproxy.state.first_use import FirstUse
@@ -25,9 +26,24 @@ class Line:
     usable: int
     limit: Limit
     budget: Budget
+    lasting: bool = attrs.field(init=False)  # used until the end, not at the head
+
+    @lasting.default
+    def _is_lasting(self) -> bool:
+        return self.limit.unit is not Unit.REQUESTS
 
     def resets_in(self, now: Moment) -> float:
         return self.counter.resets_in(now)
+
+    def learn(self, said: Heard, now: Moment) -> None:
+        """Bounded by what was declared, whatever a provider says."""
+        limit, counter = self.limit, self.counter
+        if (limit.unit, limit.window) == (said.unit, said.window):
+            ours = counter.taken(now) - counter.more(now.steady)
+            counter.drift = limit.amount - max(said.left, 0) - ours
+            counter.extra = max(0, counter.drift)
+            counter.extra_until = now.steady + said.seconds
+            counter.heard_at = now.steady
 
 
 @attrs.frozen(eq=False)
@@ -69,7 +85,7 @@ class Stake(Line):
         return bound(usable, self.share, asked, amount, high=self.high)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Plan:
     """What a request against certain budgets has to look at.
 
@@ -85,11 +101,17 @@ class Plan:
     stakes: tuple[Stake, ...] = ()
     first: Plan | None = None
     begins: tuple[FirstUse, ...] = attrs.field(init=False)  # of `counted`
+    at_head: tuple[Line, ...] = attrs.field(init=False)  # of `counted`, not `lasting`
+    met: bool = attrs.field(default=False, init=False)  # are its counters?
 
     @begins.default
     def _those_that_begin(self) -> tuple[FirstUse, ...]:
         counters = (line.counter for line in self.counted)
         return tuple(each for each in counters if isinstance(each, FirstUse))
+
+    @at_head.default
+    def _those_at_the_head(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.counted if not line.lasting)
 
     @classmethod
     def of(cls, budgets: tuple[Budget, ...], books: Books) -> Plan:
@@ -115,6 +137,11 @@ class Plan:
         """Whether it is that other plan."""
         return bool(self.stakes) and self.stakes[0].high
 
+    def split(self, names: Collection[str]) -> tuple[list[Budget], list[Budget]]:
+        """The budgets of these names, and the rest."""
+        part = [budget for budget in self.budgets if budget.name in names]
+        return part, [budget for budget in self.budgets if budget.name not in names]
+
     @property
     def unlimited(self) -> bool:
         return not self.lines and not self.narrow
@@ -130,18 +157,26 @@ class Held:
     expires: float
     at: float | None = None
 
-    def place(self, at: float, now: Moment) -> None:
+    @property
+    def flying(self) -> tuple[Line, ...]:
+        """Those in which it is in flight: all, and from `at` on what is lasting."""
+        lines = self.plan.counted
+        if self.at is None:
+            return lines
+        return tuple(line for line in lines if line.lasting)
+
+    def place(self, lines: Iterable[Line], at: float, now: Moment) -> None:
         """What was in flight has its place in time."""
-        for line in self.plan.counted:
+        for line in lines:
             counter, amount = line.counter, self.sizes[line.index]
             counter.flight -= amount
             if counter.due <= now.steady:
                 counter.refresh(now)
             counter.place(at, amount, now, self.since)
 
-    def lift(self, at: float, now: Moment) -> None:
+    def lift(self, lines: Iterable[Line], at: float, now: Moment) -> None:
         """What was placed at `at` is in flight again, as it has been all the time."""
-        for line in self.plan.counted:
+        for line in lines:
             counter, amount = line.counter, self.sizes[line.index]
             counter.refresh(now)
             if amount and at + counter.seconds > now.steady:

@@ -16,13 +16,12 @@ from typing import Any
 
 import attrs
 
-from tproxy.core.budget import ONE, Budget, Cost, Outcome, Unit
+from tproxy.core.budget import ONE, Budget, Cost, Outcome
 from tproxy.core.events import Observer
 from tproxy.core.leases import (
-    CONCURRENCY,
     LEASE_SECONDS,
-    REST,
     STORE,
+    UNHEARD_SECONDS,
     BudgetState,
     Denial,
     Heard,
@@ -35,6 +34,7 @@ from tproxy.core.state import Clock
 from tproxy.core.windows import MINUTE
 from tproxy.state import standing
 from tproxy.state.absence import Absence, Owed
+from tproxy.state.denials import Denials
 from tproxy.state.drift import Drifts
 from tproxy.state.holding import Holding
 from tproxy.state.remote import Remote
@@ -54,15 +54,14 @@ class RedisQuotas:
     _node: str
     _on_loss: OnLoss = OnLoss.SHARE
     _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
-    _closed: dict[tuple[str, bool], tuple[Cost, float]] = attrs.field(
-        factory=dict, init=False
-    )
+    _denials: Denials = attrs.field(init=False)
     _holding: Holding = attrs.field(init=False)
     _absence: Absence = attrs.field(init=False)
     _drifts: Drifts = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._drifts = Drifts(self._observer)
+        self._denials = Denials(self._remote.seen, self._clock)
         self._holding = Holding(self._remote, self._clock)
         self._absence = Absence(
             *(self._remote, self._holding, self._clock, self._observer, self._on_loss)
@@ -96,27 +95,29 @@ class RedisQuotas:
             return Lease(name, (), cost)
         if not self._absence.away:
             since = self._clock.steady()
-            said = {"lease": name, "seconds": lease_seconds}
-            taking = asyncio.create_task(self._ask("take", budgets, cost, **said))
+            taking = asyncio.create_task(
+                self._take(name, budgets, cost, lease_seconds, since)
+            )
             taking.add_done_callback(_look_at)
             try:
                 # Cancelled itself, redis-py drops its connection or goes on regardless.
                 reply = await asyncio.shield(taking)
             except Busy:  # the counts are there, and whoever is not counted waits
-                return Denial("", STORE, RETRY_SECONDS)
+                denied = self._denials.last(budgets, cost)
+                return denied or Denial("", STORE, RETRY_SECONDS)
             except Lost:  # it may have been taken all the same
                 self._absence.owe(self._releasing(name, budgets))
             except asyncio.CancelledError:
 
-                def undo(taken: asyncio.Task[Reply]) -> None:
+                def undo(taken: asyncio.Task[Reply | Denial]) -> None:
                     if not taken.cancelled():  # it is not the loop that ends
                         self._absence.owe(self._releasing(name, budgets))
 
                 taking.add_done_callback(undo)
                 raise
             else:
-                if reply.what == "denied":
-                    return self._denial(reply, budgets, cost)
+                if isinstance(reply, Denial):
+                    return reply
                 left = standing.rooms(budgets, reply.standings, high=cost.high)
                 lease = Lease(name, budgets, cost, left)
                 await self._absence.taken(self._holding.taken(lease, since))
@@ -124,30 +125,44 @@ class RedisQuotas:
         else:
             self._absence.missed()
         # Of another name, as what is owed may be to give that one back.
-        return await self._absence.reserve(budgets, cost, self._name())
+        lent = await self._absence.reserve(budgets, cost, self._name())
+        if isinstance(lent, Denial) and lent.limit == STORE:  # for its last word counts
+            return self._denials.last(budgets, cost) or lent
+        return lent
 
     def reached(self, lease: Lease) -> None:
         held = self._holding.find(lease.id)
         if held is not None:
             held.reached = self._clock.steady()
 
+    def split(self, part: Lease, rest: Lease) -> None:
+        held = self._holding.find(rest.id)
+        if held is not None:
+            self._absence.split(held, part, rest)
+
     async def settle(
         self,
         lease: Lease,
         actual: Cost | None = None,
         outcome: Outcome = Outcome.ANSWER,
+        *,
+        heard: bool = True,
     ) -> None:
-        await self._end(lease, lease.cost if actual is None else actual, outcome)
+        cost = lease.cost if actual is None else actual
+        await self._end(lease, cost, outcome, 0.0 if heard else UNHEARD_SECONDS)
 
     async def release(self, lease: Lease) -> None:
         await self._end(lease, Cost(0), None)
 
-    async def _end(self, lease: Lease, cost: Cost, outcome: Outcome | None) -> None:
+    async def _end(
+        self, lease: Lease, cost: Cost, outcome: Outcome | None, later: float = 0.0
+    ) -> None:
         held = self._holding.find(lease.id)
         if held is not None:
             held.over = True
+            held.ended = self._clock.steady() + later
             if held.reached is None:
-                held.reached = self._clock.steady()
+                held.reached = held.ended
             await self._absence.end(held, cost, outcome)
 
     async def extend(
@@ -160,9 +175,7 @@ class RedisQuotas:
             except Lost as error:
                 self._absence.lost(error)
         # So that a share is one of what is left by then, and of those who live.
-        known = tuple(self._remote.seen)
-        for first in range(0, max(len(known), 1), _LOOKED_AT_ONCE):
-            await self._try("look", known[first : first + _LOOKED_AT_ONCE])
+        await self._look(tuple(self._remote.seen))
 
     async def rest(self, budget: Budget, seconds: float | None) -> float:
         longest = max((limit.window.seconds for limit in budget.limits), default=MINUTE)
@@ -183,7 +196,9 @@ class RedisQuotas:
 
     async def waits(self, wants: Sequence[Want]) -> list[float]:
         return [
-            max((self._wait(budget, cost) for budget in budgets), default=0.0)
+            math.inf
+            if _never(budgets, cost)
+            else max((self._denials.wait(each, cost) for each in budgets), default=0.0)
             for budgets, cost in wants
         ]
 
@@ -196,27 +211,42 @@ class RedisQuotas:
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
         if budgets:
-            await self._try("look", tuple(budgets))
+            await self._look(tuple(budgets))
+            self._denials.look(budgets)
         steady = self._clock.steady()
         return tuple(
             standing.state(budget, self._remote.seen.get(budget), steady)
             for budget in budgets
         )
 
-    async def _ask(
+    async def _look(self, budgets: tuple[Budget, ...]) -> None:
+        for first in range(0, max(len(budgets), 1), _LOOKED_AT_ONCE):
+            await self._try("look", budgets[first : first + _LOOKED_AT_ONCE])
+
+    async def _take(
         self,
-        what: str,
-        budgets: Sequence[Budget],
-        cost: Cost = ONE,
-        **said: Any,
-    ) -> Reply:
-        """Raises Lost; and takes note, whatever comes."""
+        lease: LeaseId,
+        budgets: tuple[Budget, ...],
+        cost: Cost,
+        seconds: float,
+        came: float,
+    ) -> Reply | Denial:
+        """Raises Lost. What others heard meanwhile, those in line need not ask for."""
         try:
-            reply = await self._remote.ask(what, budgets, cost, **said)
+            async with self._remote.turn():
+                denial = self._denials.answer(budgets, cost, came)
+                if denial is not None:
+                    return denial
+                asked = self._clock.steady()
+                reply = await self._remote.ask_now(
+                    "take", budgets, cost, lease=lease, seconds=seconds
+                )
         except Lost as error:
             self._absence.lost(error)
             raise
         self._absence.answered()
+        if reply.what == "denied":
+            return self._denials.note(reply, budgets, cost, asked)
         return reply
 
     async def _try(
@@ -225,44 +255,23 @@ class RedisQuotas:
         if self._absence.away:
             return None
         try:
-            return await self._ask(what, budgets, **said)
-        except Lost:
+            reply = await self._remote.ask(what, budgets, **said)
+        except Lost as error:
+            self._absence.lost(error)
             return None
+        self._absence.answered()
+        return reply
 
     def _name(self) -> LeaseId:
         return LeaseId(f"{self._node}-{next(self._ids)}")
 
     def _releasing(self, lease: LeaseId, budgets: tuple[Budget, ...]) -> Owed:
         return lambda: self._remote.ask(
-            "settle", budgets, Cost(0), lease=lease, ago=0.0, served=False
+            "settle", budgets, Cost(0), lease=lease, ago=0, ended=0, served=False
         )
 
-    def _denial(self, reply: Reply, budgets: tuple[Budget, ...], cost: Cost) -> Denial:
-        wait, which, what = reply.said
-        budget = budgets[int(which) - 1]
-        seconds, index = float(wait), int(what)
-        until = self._clock.steady() + seconds
-        self._closed[budget.name, cost.high] = (cost, until)
-        if index > 0:
-            return Denial(budget.name, budget.limits[index - 1].label, seconds)
-        return Denial(budget.name, REST if index < 0 else CONCURRENCY, seconds)
 
-    def _wait(self, budget: Budget, cost: Cost) -> float:
-        now, wait = self._clock.steady(), 0.0
-        seen = self._remote.seen.get(budget)
-        if seen is not None:
-            wait = max(seen.at + seen.standing.resting_for - now, 0.0)
-        closed = self._closed.get((budget.name, cost.high))
-        if closed is not None:
-            for_, until = closed
-            if now >= until:
-                del self._closed[budget.name, cost.high]
-            elif all(for_.of(unit) <= cost.of(unit) for unit in Unit):
-                wait = max(wait, until - now)
-        return wait
-
-
-def _look_at(task: asyncio.Task[Reply]) -> None:
+def _look_at(task: asyncio.Task[Reply | Denial]) -> None:
     """Somebody has to, once nobody waits for it any more."""
     if not task.cancelled():
         task.exception()

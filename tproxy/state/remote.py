@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 
 import attrs
 
@@ -77,37 +78,48 @@ class Remote:
         **ask: object,
     ) -> Reply:
         """Raises Lost, after the time of a call at most; or Busy."""
-        await self._turn()
+        async with self.turn():
+            return await self.ask_now(what, budgets, cost, outcome, **ask)
+
+    async def ask_now(
+        self,
+        what: str,
+        budgets: Sequence[Budget],
+        cost: Cost = ONE,
+        outcome: Outcome | None = None,
+        **ask: object,
+    ) -> Reply:
+        """As `ask`, for whoever has its `turn`."""
         try:
             async with within(self._script.patience):
                 return await self._answer(what, budgets, cost, outcome, ask)
         except TimeoutError as error:
             self.silence.on = True
             raise Silent("it takes too long") from error
-        finally:
-            self._turns.release()
 
     async def meet(self) -> None:
         """See whether it answers and knows all that we do. Raises Lost.
 
         There may be much to tell, so this takes as long as it takes.
         """
-        await self._turn()
-        try:
+        async with self.turn():
             await self._answer("look", (), ONE, None, {})
-        finally:
-            self._turns.release()
 
-    async def _turn(self) -> None:
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one's turn to ask, which is the block. Raises Busy, or Silent."""
         others = self._turns.locked()
         try:
             async with asyncio.timeout(_QUEUE_SECONDS):
                 await self._turns.acquire()
         except TimeoutError as error:
             raise Busy("it has too much to do") from error
-        if others and self.silence.on:
+        try:
+            if others and self.silence.on:
+                raise Silent("it is silent")
+            yield
+        finally:
             self._turns.release()
-            raise Silent("it is silent")
 
     async def _answer(
         self,

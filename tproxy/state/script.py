@@ -27,7 +27,7 @@ from tproxy.state.patience import within
 CALL_SECONDS = 0.05  # all that a call may take, connecting included
 _STUCK = 20  # times that; redis-py's own limits, which know of no busy loop
 _CONNECTIONS = 50
-_PREFIX = "{tproxy}:3:"  # one hash tag, so one slot of a cluster; and the format
+_PREFIX = "{tproxy}:4:"  # one hash tag, so one slot of a cluster; and the format
 _KINDS = {Kind.ROLLING: 0.0, Kind.FIRST_USE: 1.0}  # all others are fixed
 
 _PARTS = (

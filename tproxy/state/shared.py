@@ -138,15 +138,20 @@ class SharedStarts:
     _link: Link
     _here: MemoryStarts  # as far as they are known
     _processes: int = 1
+    # Names that began here at last: nobody else gives that back.
+    _ours: set[str] = attrs.field(factory=set, init=False)
 
     def wait(self, name: str, interval: float) -> float:
         return self._here.wait(name, interval)
 
     async def take(self, name: str, interval: float) -> float:
         if not self._link.away:
+            if name in self._ours and (wait := self._here.wait(name, interval)):
+                return wait
             with suppress(BoardLost):
                 wait = await self._link.ask(self._link.board.take(name, interval))
                 self._here.learn(name, interval - wait if wait else 0.0)
+                (self._ours.discard if wait else self._ours.add)(name)
                 return wait
         return await self._here.take(name, interval * self._processes)
 

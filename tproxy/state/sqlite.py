@@ -23,6 +23,7 @@ from tproxy.core.events import Observer
 from tproxy.core.leases import (
     LEASE_SECONDS,
     STORE,
+    UNHEARD_SECONDS,
     BudgetState,
     Denial,
     Heard,
@@ -118,16 +119,26 @@ class SqliteQuotas:
         if lease.id:
             self._reached[lease.id] = self._journal.steady()
 
+    def split(self, part: Lease, rest: Lease) -> None:
+        if rest.id:
+            if rest.id in self._reached:
+                self._reached[part.id] = self._reached[rest.id]
+            names = [budget.name for budget in part.budgets]
+            self._owe("split", rest.id, part.id, names)
+
     async def settle(
         self,
         lease: Lease,
         actual: Cost | None = None,
         outcome: Outcome = Outcome.ANSWER,
+        *,
+        heard: bool = True,
     ) -> None:
         if lease.id:
-            at = self._reached.pop(lease.id, None) or self._journal.steady()
+            end = self._journal.steady() + (0.0 if heard else UNHEARD_SECONDS)
+            head = self._reached.pop(lease.id, end)
             cost = sizes(lease.cost if actual is None else actual)
-            self._owe("settle", lease.id, cost, outcome.value, at)
+            self._owe("settle", lease.id, cost, outcome.value, head, end)
             if self._takes_more(lease, cost):
                 await self._writer.pay()
 
@@ -198,17 +209,17 @@ class SqliteQuotas:
         now: Moment,
     ) -> Lease | Denial:
         ledger = archive.ledger
+        try:
+            numbers = archive.numbers_of(plan)
+        except KeyError:
+            self._journal.introduce(now, plan.budgets)
+            numbers = archive.numbers_of(plan)
         denial = ledger.denial(plan, cost, now)
         if denial is not None:
             budget = ledger.in_vain(plan, denial, now)
             if budget is not None:
                 self._write_now(budget, now, "wish", sizes(cost), *_HIGH[cost.high])
             return denial
-        try:
-            numbers = archive.numbers_of(plan)
-        except KeyError:
-            self._journal.introduce(now, plan.budgets)
-            numbers = archive.numbers_of(plan)
         said = (numbers, sizes(cost), lease_seconds, *_HIGH[cost.high])
         lease = lease_id(self._journal.write(now, "take", *said))
         return Lease(lease, plan.budgets, cost, ledger.rooms(plan, now))

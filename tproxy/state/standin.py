@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from tproxy.core.budget import Budget, Cost, Outcome
+from tproxy.core.budget import Budget, Cost, Outcome, Unit
 from tproxy.core.leases import CONCURRENCY, STORE, Denial, Heard, Lease, LeaseId
 from tproxy.core.state import Clock
 from tproxy.state.held import Held
@@ -85,6 +85,14 @@ class StandIn:
         self._mine[name] = taken
         return attrs.evolve(lease, rooms=taken.rooms)
 
+    def split(self, part: Lease, rest: Lease) -> None:
+        """A lease goes on as these two."""
+        mine = self._mine.pop(rest.id, None)
+        if mine is not None:
+            names = {budget.name for budget in part.budgets}
+            self._mine[part.id], self._mine[rest.id] = two = mine.split(names)
+            self._quotas.split(*two)
+
     async def end(self, held: Held, actual: Cost, outcome: Outcome | None) -> None:
         """It was settled; or released, where there is no outcome."""
         mine = self._mine.pop(held.lease.id, None)
@@ -95,7 +103,8 @@ class StandIn:
         if outcome is None:
             await self._quotas.release(mine)
         else:
-            await self._quotas.settle(mine, actual, outcome)
+            heard = held.ended <= self._clock.steady()
+            await self._quotas.settle(mine, actual, outcome, heard=heard)
 
     def add(self, budgets: Iterable[Budget], cost: Cost, outcome: Outcome) -> None:
         """Remember what was used of those that count it."""
@@ -161,7 +170,10 @@ class StandIn:
 
 
 def _unlimited(budget: Budget, held: Held) -> Budget:
-    """To be counted in, whatever is left; once it was reached, nothing but a place."""
-    limits = budget.limits if held.reached is None else ()
-    free = tuple(attrs.evolve(limit, amount=_ANY, kept=0) for limit in limits)
+    """To be counted in, whatever is left; no request more, once it was reached."""
+    free = tuple(
+        attrs.evolve(limit, amount=_ANY, kept=0)
+        for limit in budget.limits
+        if held.reached is None or limit.unit is not Unit.REQUESTS
+    )
     return Budget(budget.name, free, counts=budget.counts)

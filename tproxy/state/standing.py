@@ -28,23 +28,31 @@ def rooms(
     tightest: dict[Unit, Room] = {}
     for budget, standing in zip(budgets, standings, strict=True):
         for limit, figures in zip(budget.limits, standing.limits, strict=True):
-            left = _left(limit, figures, budget.share, high=high)
+            room = left(limit, figures, budget.share, high=high)
             best = tightest.get(limit.unit)
-            if best is None or left < best.left:
+            if best is None or room < best.left:
                 tightest[limit.unit] = Room(
-                    limit.unit, limit.usable, left, figures.resets_in
+                    limit.unit, limit.usable, room, figures.resets_in
                 )
     return tuple(tightest.values())
 
 
-def _left(limit: Limit, figures: Figures, share: float | None, *, high: bool) -> int:
+def left(
+    limit: Limit,
+    figures: Figures,
+    share: float | None,
+    amount: int = 0,
+    *,
+    high: bool,
+) -> int:
+    """What one class of clients can have, of whom one wants `amount`."""
     usable, parts = max(limit.usable - figures.more, 0), figures.parts
-    left = usable - figures.taken
+    room = usable - figures.taken
     if share is not None and parts is not None:
         used = parts.high if high else parts.rest
         others = parts.rest_asked if high else parts.high_asked
-        left = min(left, bound(usable, share, others, 0, high=high) - used)
-    return max(left, 0)
+        room = min(room, bound(usable, share, others, amount, high=high) - used)
+    return max(room, 0)
 
 
 def lessons(budget: Budget, heard: Sequence[Heard]) -> list[Lesson]:
