@@ -53,6 +53,7 @@ def test_a_client_may_leave_at_any_moment(phase: str, stream: bool) -> None:
     taken = [lease.budgets[0].name for lease in rig.quotas.reserved]
     assert rig.quotas.settled == ([] if phase in UNSENT else taken)
     assert rig.quotas.released == (taken if phase in UNSENT else [])
+    assert rig.quotas.unheard == (taken if phase == "transport.open" else [])
     asked = [told for told in rig.breakers.told if told[1] == "asked"]
     assert rig.outcomes == [("a", "excused")] * len(asked)
     assert rig.transport.under_way == set()

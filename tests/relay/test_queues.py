@@ -238,3 +238,34 @@ def test_a_turn_is_not_lost_with_who_leaves_as_it_comes() -> None:
         assert not queues.busy("x")
 
     in_no_time(test())
+
+
+def test_those_who_have_left_a_line_are_not_counted() -> None:
+    queues, served = Queues(), []
+
+    async def wait(number: int) -> None:
+        priority = Priority.LOW if number % 2 else Priority.HIGH
+        async with queues.turn("x", queues.arrive(priority), 60.0, 100):
+            served.append(number)
+            await asyncio.sleep(1.0)
+
+    async def test() -> None:
+        tasks = [asyncio.create_task(wait(number)) for number in range(101)]
+        await asyncio.sleep(0.5)
+        for task in tasks[1:98]:
+            task.cancel()
+        await asyncio.sleep(0)
+        assert queues.lengths() == {"x": 3}
+        assert queues.ahead("x", Priority.HIGH) == 3
+        assert queues.ahead("x", Priority.LOW) == 4
+        tasks += [asyncio.create_task(wait(number)) for number in range(101, 198)]
+        await asyncio.sleep(0)
+        with pytest.raises(Full):
+            await wait(200)
+        for task in tasks[103:]:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert served == [0, 98, 100, 102, 99, 101]
+        assert queues.ahead("x", Priority.LOW) == 0
+
+    in_no_time(test())

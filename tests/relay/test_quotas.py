@@ -81,6 +81,23 @@ def test_what_answers_have_lately_needed_is_expected_next() -> None:
     assert answers.expected(asks(), model("b")) == 512
 
 
+def test_a_guess_keeps_nobody_out_and_a_demand_does() -> None:
+    """One answer longer than a window allows must not close the model for good."""
+    rig = Rig({"a": tells("Hello")}, models=(counted(TOKENS),))
+    rig.answers.learn(rig.models[0], Usage(0, 1 << 40))
+
+    in_no_time(rig.asking(asks()))
+    assert [lease.cost for lease in rig.quotas.reserved] == [Cost(1, TOKENS.usable)]
+
+    purse = Purse.of(counted(TOKENS), caller(DOLLAR))
+    assert purse.guessed(TOKENS.usable + 1, 1).tokens == TOKENS.usable + 1
+    assert purse.guessed(1, 2) == purse.cost(1, 2)
+
+    priced = counted(price=Price(input=2.0, cached_input=1.0, output=10.0))
+    dear = Purse.of(priced, caller(DOLLAR)).guessed(100, 1 << 40)
+    assert dear == Cost(1, 100 + (1 << 40), DOLLAR.usable)
+
+
 def test_money_is_counted_in_billionths_of_a_dollar() -> None:
     priced = counted(price=Price(input=2.0, cached_input=1.0, output=10.0))
     purse = Purse.of(priced, caller(DOLLAR))

@@ -19,6 +19,7 @@ from tests.relay.rig import (
     fails,
     model,
     request,
+    streamed,
     tells,
 )
 from tests.values import per
@@ -49,6 +50,22 @@ def test_a_failure_counts_as_its_row_says(row: Failure) -> None:
     assert rig.quotas.rests == (
         [("quota of a", None)] if row is failures.RATE_LIMIT else []
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "unheard"),
+    [(Broken(failures.FIRST_BYTE, ""), True), (Silence(), True), (fails(500), False)],
+)
+@streamed
+def test_what_ends_without_a_head_may_be_counted_later(
+    script: Script | Silence | Broken, unheard: bool, stream: bool
+) -> None:
+    rig = Rig({"a": script}, retry=ONCE)
+
+    rig.ask("a", stream=stream)
+
+    assert rig.quotas.settled == ["quota of a"]
+    assert rig.quotas.unheard == (["quota of a"] if unheard else [])
 
 
 def test_a_failure_after_content_counts_whatever_it_is() -> None:

@@ -42,6 +42,10 @@ def spent(wait: float) -> Exclusion:
     return excluded(Why.QUOTA, wait)
 
 
+def own_limit(wait: float) -> Exclusion:
+    return excluded(Why.OWN_LIMIT, wait)
+
+
 def resting(wait: float) -> Exclusion:
     return excluded(Why.RESTING, wait)
 
@@ -228,3 +232,31 @@ def test_models_for_others_are_named_only_where_that_is_the_answer() -> None:
 @pytest.mark.parametrize(("wait", "said"), [(0.0, 1), (0.2, 1), (1.2, 2), (60.0, 60)])
 def test_the_message_counts_whole_seconds(wait: float, said: int) -> None:
     assert f"within {said} s:" in str(verdict("SMALL", [spent(wait)], []))
+
+
+@pytest.mark.parametrize(
+    ("excluded", "own", "expected", "wait"),
+    [
+        ([own_limit(59.0)], 0.0, LIMITED, 59.0),
+        ([own_limit(59.0), resting(8.0)], 0.0, LIMITED, 59.0),
+        ([own_limit(5.0), spent(60.0)], 0.0, LIMITED, 5.0),
+        ([own_limit(59.0), own_limit(40.0), spent(2.0)], 0.0, LIMITED, 40.0),
+        ([resting(8.0)], 59.0, LIMITED, 59.0),
+        ([spent(60.0)], 5.0, SPENT, 60.0),
+        ([resting(8.0)], 0.0, NOBODY, 8.0),
+    ],
+)
+def test_nobody_can_before_the_clients_own_limits_have_room(
+    excluded: list[Exclusion], own: float, expected: Told, wait: float
+) -> None:
+    error = verdict("m", excluded, [failed(failures.SERVER)], own)
+
+    assert told(error) == expected
+    assert isinstance(error, Unavailable)
+    assert error.retry_after == wait
+
+
+def test_a_clients_own_limit_is_not_what_made_everybody_fail() -> None:
+    error = verdict("m", [], [failed(failures.SERVER), failed(failures.LOST)], 59.0)
+
+    assert told(error) == FAILED

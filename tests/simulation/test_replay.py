@@ -98,6 +98,23 @@ def test_a_clients_own_limit_refuses_it_alone() -> None:
     assert set(replay.droughts.by_name) == {"client/tester"}
 
 
+def test_a_clients_request_counts_once_however_many_are_asked() -> None:
+    narrow = attrs.evolve(
+        client(), budgets=(Budget("client/tester", (per(MINUTE, 2),), 1),)
+    )
+    by = settings(model("p/a"), model("p/b", priority=2), clients=(narrow,))
+    over = {"attempts": [tried("p/a", "server"), tried("p/b")], "model": "p/b"}
+    nobody = {
+        "attempts": [tried("p/a", "server"), tried("p/b", "server")],
+        "model": None,
+    }
+
+    log = [line(0, **over), line(5, **nobody, status=502), line(10)]
+    decisions, _ = replayed(log, by=by)
+
+    assert fates(decisions) == ["p/b", "failed", "refused"]
+
+
 def test_as_many_are_under_way_as_the_log_says() -> None:
     narrow = attrs.evolve(client(), budgets=(Budget("client/tester", (), 1),))
     by = settings(model("p/a"), clients=(narrow,))

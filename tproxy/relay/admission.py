@@ -10,13 +10,14 @@ import attrs
 
 from tproxy.core import failures
 from tproxy.core.budget import Cost
-from tproxy.core.leases import CONCURRENCY, STORE, Denial, Lease
+from tproxy.core.leases import CONCURRENCY, STORE, Denial, Lease, Want
 from tproxy.core.model import Client, Model, Throttle
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Why
 from tproxy.core.state import Starts
 from tproxy.relay.attempt import Asking, Ports
 from tproxy.relay.cost import Purse
+from tproxy.relay.fare import Fare
 from tproxy.relay.queues import LOOK_AGAIN, NoTurn, Queues
 from tproxy.relay.search import Search
 
@@ -68,12 +69,18 @@ class Admission:
                 return resting if before is None else None
         purse = self._purse(model, client)
         cost = self._cost(search.request, model, purse, requests)
+        fare = search.fare
+        budgets = purse.budgets if fare is None else fare.left_of(purse)
         if model.throttle is None:
-            taken = await self.ports.quotas.reserve(purse.budgets, cost)
+            taken = await self.ports.quotas.reserve(budgets, cost)
         else:
-            taken = await self._in_turn(model.throttle, client, purse, cost, deadline)
+            want = budgets, cost
+            taken = await self._in_turn(model.throttle, client, purse, want, deadline)
         if isinstance(taken, Lease):
-            return Asking(model, purse, taken, self.ports, search.trail)
+            if purse.once and search.fare is None:
+                quotas, leases = self.ports.quotas, self.ports.leases
+                search.fare = Fare(quotas, leases, purse.once, taken)
+            return Asking(model, purse, taken, self.ports, search.trail, search.fare)
         if before is not None and before.failure is failures.RATE_LIMIT:
             return None
         return _denied(model, purse, taken)
@@ -83,7 +90,7 @@ class Admission:
         throttle: Throttle,
         client: Client,
         purse: Purse,
-        cost: Cost,
+        want: Want,
         deadline: float,
     ) -> Lease | Denial:
         """Reserve as the throttle allows, for as long as one may queue for that.
@@ -100,7 +107,7 @@ class Admission:
                 while True:
                     wait = await self._start(throttle)
                     if not wait:
-                        taken = await self._reserve(throttle, purse, cost)
+                        taken = await self._reserve(throttle, want)
                         if isinstance(taken, Lease) or taken.budget != purse.throttle:
                             return taken
                         wait = LOOK_AGAIN
@@ -117,13 +124,11 @@ class Admission:
             return 0.0
         return await self.starts.take(throttle.name, throttle.min_interval)
 
-    async def _reserve(
-        self, throttle: Throttle, purse: Purse, cost: Cost
-    ) -> Lease | Denial:
+    async def _reserve(self, throttle: Throttle, want: Want) -> Lease | Denial:
         """What it costs; where that is not to be had, the start is given back."""
         taken = None
         try:
-            taken = await self.ports.quotas.reserve(purse.budgets, cost)
+            taken = await self.ports.quotas.reserve(*want)
             return taken
         finally:
             if throttle.min_interval and not isinstance(taken, Lease):
@@ -143,7 +148,8 @@ class Admission:
         if not purse.by_tokens and purse.price is None:
             return purse.cost(0, 0, requests)
         expected = self.ports.answers.expected(request, model)
-        return purse.cost(request.prompt_tokens, expected, requests)
+        cost = purse.guessed if request.output_tokens is None else purse.cost
+        return cost(request.prompt_tokens, expected, requests)
 
 
 def _denied(model: Model, purse: Purse, denial: Denial) -> Exclusion:

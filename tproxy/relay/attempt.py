@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
 import attrs
 
-from tproxy.core import failures, meters
-from tproxy.core.budget import Budget, Outcome
+from tproxy.core import failures
+from tproxy.core.budget import Outcome
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.events import Attempt
 from tproxy.core.hedging import Hedging
-from tproxy.core.leases import Heard, Lease, QuotaStore, Room
+from tproxy.core.leases import Lease, QuotaStore, Room
 from tproxy.core.model import Model
 from tproxy.core.state import Breakers, Clock
 from tproxy.core.upstream import UpstreamHead, UpstreamReply, Usage
 from tproxy.relay.budget import RetryBudget
 from tproxy.relay.cost import Answers, Purse
+from tproxy.relay.fare import Fare
 from tproxy.relay.leases import OpenLeases
+from tproxy.relay.lessons import Lessons
 from tproxy.relay.trail import Trail
 
 
@@ -35,6 +38,11 @@ class Ports:
     hedging: dict[str, Hedging] = attrs.field(factory=lambda: defaultdict(Hedging))
     # Models, and where they are asked, that do not take what we add to a request.
     plain: set[tuple[str, str]] = attrs.field(factory=set)
+    lessons: Lessons = attrs.field(init=False)
+
+    @lessons.default
+    def _taught(self) -> Lessons:
+        return Lessons(self.quotas, self.clock)
 
 
 @attrs.define(eq=False)
@@ -51,9 +59,11 @@ class Asking:
     _lease: Lease
     _ports: Ports
     _trail: Trail
+    _fare: Fare | None = None
     failure: UpstreamFailed | None = None
     finished: bool = False
     sent: bool = False  # the provider may have the request
+    answering: bool = False  # and has begun to answer it
     dropped: tuple[str, ...] = ()  # of the client's fields, by the dialect
     hurried: bool = False  # it had less time than it is usually given
     probes: bool = False  # whether its candidate is well again
@@ -63,8 +73,7 @@ class Asking:
     usage: Usage | None = None
     rest: float = 0.0  # seconds its quota rests, once the provider limited us
     _begun: bool = False  # the client has part of the answer
-    _heard: tuple[tuple[Budget, tuple[Heard, ...]], ...] = ()  # at `_heard_at`
-    _heard_at: float = 0.0
+    _heard: tuple[float, Mapping[str, str]] | None = None  # when, and not told yet
     _exchange: AbstractAsyncContextManager[UpstreamReply] | None = None
 
     @property
@@ -116,16 +125,17 @@ class Asking:
         """The provider has begun to answer. An end, if that is now, says so too."""
         self._ports.quotas.reached(self._lease)
 
-    def hear(self, head: UpstreamHead) -> None:
-        """Note what the provider says of its quotas."""
-        headers = head.headers
-        told = [m for m in self.model.meters if not m.names.isdisjoint(headers)]
-        if told:
-            clock = self._ports.clock
-            self._heard_at, wall = clock.steady(), clock.wall()
-            self._heard = tuple(
-                (each.budget, meters.read(headers, each.meters, wall)) for each in told
-            )
+    def hear(self, head: UpstreamHead, *, whole: bool = False) -> None:
+        """It has begun to answer. What it says of its quotas is told.
+
+        At once; or, of an answer in one piece, when its tokens are settled.
+        """
+        self.answering = True
+        headers, metered = head.headers, self.model.meters
+        if metered and any(not each.names.isdisjoint(headers) for each in metered):
+            self._heard = heard = self.now(), headers
+            if not whole:
+                self._teach(*heard)
 
     def drop(self, fields: tuple[str, ...]) -> None:
         """Note the client's fields that the dialect has no words for.
@@ -169,21 +179,24 @@ class Asking:
     async def _pay(self) -> None:
         """Say to the quotas what became of what was taken from them."""
         quotas, lease, failure = self._ports.quotas, self._lease, self.failure
+        usage, outcome, fare = self.usage, self._outcome(), self._fare
+        if fare is not None:
+            lease = fare.after(lease, outcome, others=self._is_left_behind())
         self._ports.leases.remove(lease)
-        usage = self.usage
-        if not self.sent:
-            await quotas.release(lease)
-        elif failure is None or self._begun:
-            self._ports.answers.learn(self.model, usage)
-            await quotas.settle(lease, self._purse.actual(usage, lease.cost))
-        elif failure.failure.counts:
-            await quotas.settle(lease, None, Outcome.ERROR)
-        elif failure.failure is failures.RATE_LIMIT:
-            await quotas.settle(lease, None, Outcome.REFUSAL)
-        else:
-            await quotas.release(lease)
-        if self._heard:
-            await self._learn()
+        try:
+            if outcome is Outcome.ANSWER:
+                self._ports.answers.learn(self.model, usage)
+                cost = self._purse.actual(usage, lease.cost)
+                await quotas.settle(lease, cost, heard=self.answering)
+            elif outcome is not None:
+                await quotas.settle(lease, None, outcome, heard=self.answering)
+            else:
+                await quotas.release(lease)
+        finally:
+            if fare is not None and outcome is Outcome.ANSWER and not self.outrun:
+                await fare.answered(self._purse, usage)
+        if self._heard is not None:
+            self._teach(*self._heard)
         if failure is not None and failure.failure is failures.RATE_LIMIT:
             await self._rest(failure.retry_after)
 
@@ -199,13 +212,27 @@ class Asking:
         self.usage = self._trail.usage = usage
         self._trail.broken = failure.told.code
 
-    async def _learn(self) -> None:
-        """Tell the quotas what the provider said of them, unless it is too long ago."""
-        age = self._ports.clock.steady() - self._heard_at
-        for budget, heard in self._heard:
-            news = meters.later(heard, age)
-            if news:
-                await self._ports.quotas.learn(budget, news)
+    def _teach(self, at: float, headers: Mapping[str, str]) -> None:
+        self._heard = None
+        self._ports.lessons.hear(at, headers, self.model.meters)
+
+    def _outcome(self) -> Outcome | None:
+        """As quotas count it; None where the provider has not worked for it."""
+        failure = self.failure
+        if not self.sent:
+            return None
+        if failure is None or self._begun:
+            return Outcome.ANSWER
+        if failure.failure.counts:
+            return Outcome.ERROR
+        return Outcome.REFUSAL if failure.failure is failures.RATE_LIMIT else None
+
+    def _is_left_behind(self) -> bool:
+        """Whether others are asked for the same request, or may be."""
+        failure = self.failure
+        if failure is None or self._begun:
+            return self.outrun
+        return self.outrun or failure.failure.onward
 
     async def _rest(self, seconds: float | None) -> None:
         """The provider limits us, for `seconds` if it said how long."""

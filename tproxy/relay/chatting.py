@@ -94,7 +94,7 @@ async def ask_whole(
         if not getattr(reply, "over", False):  # else it is settled in this very moment
             asking.reached()
         head = reply.head
-        asking.hear(head)
+        asking.hear(head, whole=True)
         if not head.ok:
             raise await doors.refusal(reply, request, adapter, model)
         body = await whole(reply)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+
 import attrs
 
 from tproxy.core.budget import ONE, ONE_HIGH, Budget, Cost, Unit
@@ -21,20 +24,25 @@ class Purse:
     by_tokens: bool
     price: Price | None
     own: frozenset[str]  # names of the client's among them
+    once: frozenset[str]  # of these, those that the model does not draw from as well
     plain: Cost  # where nobody counts tokens
+    most: Cost  # that limits can hold, of tokens and money
     throttle: str | None  # the name of the one that bounds what is under way
 
     @classmethod
     def of(cls, model: Model, client: Client) -> Purse:
         throttle = concurrency(model.throttle)
         budgets = (*model.budgets, *throttle, *client.budgets)
+        own = frozenset(budget.name for budget in client.budgets)
         units = {limit.unit for budget in budgets for limit in budget.limits}
         return cls(
             budgets,
             Unit.TOKENS in units,
             model.price if Unit.SPEND in units else None,
-            frozenset(budget.name for budget in client.budgets),
+            own,
+            own - {budget.name for budget in model.budgets},
             ONE_HIGH if client.least.high else ONE,
+            Cost(1, _least(Unit.TOKENS, budgets), _least(Unit.SPEND, budgets)),
             throttle[0].name if throttle else None,
         )
 
@@ -46,6 +54,19 @@ class Purse:
         price = self.price
         spent = 0 if price is None else spend(price, prompt, completion)
         return Cost(requests, prompt + completion, spent, high)
+
+    def guessed(self, prompt: int, completion: int, requests: int = 1) -> Cost:
+        """The same, where nobody said how long the answer may be.
+
+        A guess keeps nobody out: it is no more than limits can ever hold.
+        """
+        cost, most = self.cost(prompt, completion, requests), self.most
+        if cost.tokens <= most.tokens and cost.spend <= most.spend:
+            return cost
+        least = self.cost(prompt, 0, requests)
+        tokens = max(least.tokens, min(cost.tokens, most.tokens))
+        spent = max(least.spend, min(cost.spend, most.spend))
+        return Cost(requests, tokens, spent, cost.high)
 
     def actual(self, usage: Usage | None, reserved: Cost) -> Cost | None:
         """What was used; None where nobody said, and it was as reserved."""
@@ -73,6 +94,12 @@ class Answers:
             before = self._lately.get(model.name, usage.completion)
             after = before + _WEIGHT * (usage.completion - before)
             self._lately[model.name] = after
+
+
+def _least(unit: Unit, budgets: Sequence[Budget]) -> int:
+    limits = [limit for budget in budgets for limit in budget.limits]
+    of_unit = (limit.usable for limit in limits if limit.unit is unit)
+    return min(of_unit, default=sys.maxsize)
 
 
 def concurrency(throttle: Throttle | None) -> tuple[Budget, ...]:

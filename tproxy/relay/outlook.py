@@ -91,10 +91,13 @@ class Outlook:
         high = search.client.least.high and any(map(_is_shared, models))
         return ("quota", *(["high"] if high else []), *(model.name for model in models))
 
-    async def soonest(self, search: Search, ahead: int = 0) -> float:
+    async def soonest(
+        self, search: Search, ahead: int = 0, within: float = 0.0
+    ) -> float:
         """Seconds until some candidate can take this request; inf if none ever can.
 
-        `ahead` such as this one have their turn before, at all candidates alike.
+        `ahead` such as this one have their turn before, at all candidates alike; who
+        has not `within` so many seconds from the first leaves.
         """
         asked = search.asked
         idle = [Candidate(model) for model in (*asked.models, *asked.fallbacks)]
@@ -103,7 +106,7 @@ class Outlook:
         busy, wants = [], []
         for model in able:
             cost = self._cost(search, model)
-            seconds, before = kept_busy(model.budgets, cost, crowd)
+            seconds, before = kept_busy(model.budgets, cost, crowd, within)
             busy.append(seconds)
             wants.append((model.budgets, cost.times(before + 1)))
         waits = await self._ports.quotas.waits(wants)
@@ -143,7 +146,17 @@ class Outlook:
                 else error
                 for name, error in failed.items()
             ],
+            await self._own(models, search),
         )
+
+    async def _own(self, models: Sequence[Model], search: Search) -> float:
+        """Seconds until the client's own limits have room, if nothing is taken yet."""
+        budgets = search.client.budgets
+        if search.fare is not None or not budgets:
+            return 0.0
+        wants = [(budgets, self._cost(search, model)) for model in models]
+        waits = await self._ports.quotas.waits(wants)
+        return min((wait for wait in waits if wait < math.inf), default=0.0)
 
     async def _seen(self, models: Sequence[Model], search: Search) -> list[Candidate]:
         quotas, breakers = self._ports.quotas, self._ports.breakers
@@ -156,21 +169,29 @@ class Outlook:
         ]
 
 
-def kept_busy(budgets: Sequence[Budget], cost: Cost, ahead: int) -> tuple[float, int]:
+def kept_busy(
+    budgets: Sequence[Budget], cost: Cost, ahead: int, within: float
+) -> tuple[float, int]:
     """For how many seconds `ahead` requests of that cost take all that is to be had.
 
-    Beside it, how many of them are left to fit into the windows after that.
+    Beside it, how many of them are left to fit into the windows after that. Whoever
+    finds no room `within` so many seconds from the first takes nothing.
     """
+    fits = [
+        (limit.window.seconds, limit.usable // max(cost.of(limit.unit), 1))
+        for budget in budgets
+        for limit in budget.limits
+    ]
+    for seconds, fit in fits:
+        ahead = min(ahead, fit * (1 + int(within // seconds)))
     busy, left, room = 0.0, ahead, ahead
-    for budget in budgets:
-        for limit in budget.limits:
-            fit = limit.usable // max(cost.of(limit.unit), 1)
-            if not fit:
-                return 0.0, 0
-            windows, rest = divmod(ahead, fit)
-            room = min(room, fit - 1)
-            if windows * limit.window.seconds > busy:
-                busy, left = windows * limit.window.seconds, rest
+    for seconds, fit in fits:
+        if not fit:
+            return 0.0, 0
+        windows, rest = divmod(ahead, fit)
+        room = min(room, fit - 1)
+        if windows * seconds > busy:
+            busy, left = windows * seconds, rest
     return busy, min(left, room)
 
 

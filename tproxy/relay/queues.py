@@ -17,6 +17,7 @@ MOST_WAITING = 1_000  # in one line
 LOOK_AGAIN = 0.05  # seconds; nobody tells when somebody has made room
 
 _RANKS = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+_FEW = 16  # that have left a line are not worth the trouble to forget them
 
 
 class NoTurn(Exception):
@@ -32,7 +33,17 @@ Place = tuple[int, int]  # in a line: by priority, then by arrival
 
 @attrs.define(eq=False)
 class _Line:
+    """A heap of all that came, and of each rank how many of them wait still."""
+
     waiting: list[tuple[Place, asyncio.Future[None]]] = attrs.field(factory=list)
+    ranks: list[int] = attrs.field(factory=lambda: [0] * len(_RANKS))
+
+    def join(self, place: Place, called: asyncio.Future[None]) -> None:
+        if len(self.waiting) > 2 * sum(self.ranks) + _FEW:
+            self.waiting = [each for each in self.waiting if not each[1].done()]
+            heapq.heapify(self.waiting)
+        heapq.heappush(self.waiting, (place, called))
+        self.ranks[place[0]] += 1
 
 
 @attrs.define(eq=False)
@@ -61,19 +72,12 @@ class Queues:
 
     def lengths(self) -> dict[Hashable, int]:
         """How many wait, for each thing where somebody has its turn."""
-        return {
-            thing: sum(not called.done() for _, called in line.waiting)
-            for thing, line in self._lines.items()
-        }
+        return {thing: sum(line.ranks) for thing, line in self._lines.items()}
 
     def ahead(self, thing: Hashable, priority: Priority) -> int:
         """How many would have their turn before one that comes now."""
-        line, last = self._lines.get(thing), _RANKS[priority]
-        if line is None:
-            return 0
-        return 1 + sum(
-            rank <= last and not called.done() for (rank, _), called in line.waiting
-        )
+        line = self._lines.get(thing)
+        return 0 if line is None else 1 + sum(line.ranks[: _RANKS[priority] + 1])
 
     def arrive(self, priority: Priority) -> Place:
         """A place in any line, behind all that were taken before."""
@@ -107,24 +111,24 @@ class Queues:
     async def _wait(
         self, thing: Hashable, line: _Line, place: Place, most: int
     ) -> None:
-        if len(line.waiting) >= most:
-            line.waiting = [each for each in line.waiting if not each[1].done()]
-            heapq.heapify(line.waiting)
-            if len(line.waiting) >= most:
-                raise Full
+        if sum(line.ranks) >= most:
+            raise Full
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(line.waiting, (place, called))
+        line.join(place, called)
         try:
             await called
         except asyncio.CancelledError:
-            if called.done() and not called.cancelled():  # just when it was its turn
+            if called.cancelled():  # it is passed over when it comes to that
+                line.ranks[place[0]] -= 1
+            else:  # just when it was its turn
                 self._next(thing, line)
-            raise  # whose place is passed over when it comes to that
+            raise
 
     def _next(self, thing: Hashable, line: _Line) -> None:
         while line.waiting:
-            _, called = heapq.heappop(line.waiting)
+            (rank, _), called = heapq.heappop(line.waiting)
             if not called.done():
+                line.ranks[rank] -= 1
                 called.set_result(None)
                 return
         del self._lines[thing]

@@ -70,8 +70,8 @@ class Relay:
 
     @_waiting.default
     def _line(self) -> Waiting:
-        queues, most = self.admission.queues, self.routing.max_waiting
-        return Waiting(self._outlook, queues, self.ports.clock, self.sleep, most)
+        queues, clock = self.admission.queues, self.ports.clock
+        return Waiting(self._outlook, queues, clock, self.sleep, self.routing)
 
     async def answer(
         self,
@@ -98,10 +98,15 @@ class Relay:
             search.linking = Linking(request, self.doors.outside)
         if routing.hedge:
             search.hedging = self._hedging(search)
-        if not routing.wait_seconds:
-            return await self._search(search)
-        until = min(begun + routing.wait_seconds, deadline)
-        return await self._waiting.answer(search, self._search, until)
+        try:
+            if not routing.wait_seconds:
+                return await self._search(search)
+            until = min(begun + routing.wait_seconds, deadline)
+            return await self._waiting.answer(search, self._search, until)
+        except BaseException:
+            if search.fare is not None:
+                await search.fare.end()
+            raise
 
     async def _search(self, search: Search) -> Answer:
         """Ask candidates until an answer has begun."""

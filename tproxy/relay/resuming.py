@@ -127,20 +127,23 @@ class Resuming:
         return Continuation.of(self._chat, before)
 
     async def _found(self, chat: Continuation) -> Answer:
-        search, began = self._search, self._clock.steady()
-        linking = search.linking
+        before, began = self._search, self._clock.steady()
+        linking = before.linking
+        search = Search(
+            chat,
+            before.client,
+            before.trail,
+            before.asked,
+            began + self._left,
+            repeats=before.repeats,
+            linking=linking and attrs.evolve(linking, chat=chat),
+        )
         try:
-            return await self._find(
-                Search(
-                    chat,
-                    search.client,
-                    search.trail,
-                    search.asked,
-                    began + self._left,
-                    repeats=search.repeats,
-                    linking=linking and attrs.evolve(linking, chat=chat),
-                )
-            )
+            return await self._find(search)
+        except BaseException:
+            if search.fare is not None:
+                await search.fare.end()
+            raise
         finally:
             self._left -= self._clock.steady() - began
 

@@ -11,6 +11,7 @@ from tproxy.core.model import Client
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion
 from tproxy.relay.budget import Repeats
+from tproxy.relay.fare import Fare
 from tproxy.relay.linking import Linking
 from tproxy.relay.queues import Turn
 from tproxy.relay.trail import Trail
@@ -24,6 +25,7 @@ class Search:
     """One request on its way to an answer, and what has come of it so far.
 
     `line` is a heap. `turn` is that in the line for quota, if it had to wait there.
+    `fare` is what it has taken from its client's limits, if there are any.
     `hedging` is that of its category, where a second candidate may be asked besides;
     `hedged`, once one was, says so in words.
     """
@@ -36,6 +38,7 @@ class Search:
     repeats: Repeats
     linking: Linking | None = None
     turn: Turn | None = None
+    fare: Fare | None = None
     hedging: Hedging | None = None
     hedged: str = ""
     line: list[Place] = attrs.field(factory=list)

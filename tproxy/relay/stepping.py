@@ -120,9 +120,9 @@ class _Walk:
         if not request.ours:
             return await self._fetched(request)
         request = await doors.signed(request, model, patience.whole)
-        asking.sent = True
+        asking.sent, asking.answering = True, False
         async with doors.transport.open(request, model.upstream, patience) as reply:
-            asking.hear(reply.head)
+            asking.hear(reply.head, whole=True)
             if not reply.head.ok:
                 raise await doors.refusal(reply, request, self._adapter, model)
             return Received(reply.head, await whole(reply))

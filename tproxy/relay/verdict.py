@@ -37,11 +37,13 @@ def verdict(
     called: str | None,
     excluded: Sequence[Exclusion],
     failed: Sequence[UpstreamFailed],
+    own: float = 0.0,
 ) -> ProxyError:
     """The error for a request that nobody took: `failed` were asked, `excluded` not.
 
     What the client can mend comes first where nobody else is concerned; then the
-    soonest moment at which somebody can take the request; then what went wrong.
+    soonest moment at which somebody can take the request; then what went wrong. Nobody
+    can before the client's own limits have room, in `own` seconds.
     """
     if not failed and not any(e.why in _WAITS for e in excluded):
         return _unfit(called, excluded)
@@ -52,6 +54,10 @@ def verdict(
     if soonest is None:
         return _worst(failed, story)
     wait, kind = soonest
+    limited = (e.wait or 0.0 for e in excluded if e.why is Why.OWN_LIMIT)
+    own = own or min(limited, default=0.0)
+    if 0 < own >= wait:
+        wait, kind = own, RateLimited
     seconds = max(math.ceil(wait), 1)
     return kind(
         message=f"No model can take this request within {seconds} s: {story}",

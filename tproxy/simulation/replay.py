@@ -30,6 +30,8 @@ from tproxy.core.model import Client, Kind, Model
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Selection, Why
 from tproxy.relay.cost import Purse
+from tproxy.relay.fare import Fare
+from tproxy.relay.leases import OpenLeases
 from tproxy.selection.eligible import select
 from tproxy.selection.strategies import PriorityThenIdlest
 from tproxy.settings import Settings
@@ -61,6 +63,7 @@ class Replay:
     _timeline: Timeline = attrs.field(factory=Timeline, init=False)
     _quotas: MemoryQuotas = attrs.field(init=False)
     _breakers: MemoryBreakers = attrs.field(init=False)
+    _leases: OpenLeases = attrs.field(factory=OpenLeases, init=False)
     _turns: MemoryTurns = attrs.field(factory=MemoryTurns, init=False)
     _usual: Usual = attrs.field(factory=Usual, init=False)
     _catalog: Catalog = attrs.field(init=False)
@@ -105,6 +108,8 @@ class Replay:
             await self._look_at(search, selection.excluded)
             fate = Fate.FAILED if search.failed else Fate.UNFIT
             self._told(search, Fate.REFUSED if search.denials else fate)
+        if search.fare is not None:
+            await search.fare.end()
 
     async def _asked(self, search: Search, line: deque[Model]) -> bool:
         """One after another, until one settles the matter; False: none did."""
@@ -121,7 +126,7 @@ class Replay:
                 self._told(search, Fate.ANSWERED, model)
                 await self._answer(search, lease, model, attempt)
                 return True
-            rest = await self._fail(lease, model, row, attempt.seconds)
+            rest = await self._fail(search, lease, model, row, attempt.seconds)
             search.failed[model.name] = row
             if not row.onward:
                 self._told(search, Fate.FAILED)
@@ -161,9 +166,13 @@ class Replay:
                 return None
         purse = self._purse(model, search)
         cost = purse.cost(*search.tokens)
-        taken = await self._quotas.reserve(purse.budgets, cost, math.inf)
+        fare = search.fare
+        budgets = purse.budgets if fare is None else fare.left_of(purse)
+        taken = await self._quotas.reserve(budgets, cost, math.inf)
         now = self._timeline.now
         if isinstance(taken, Lease):
+            if purse.once and fare is None:
+                search.fare = Fare(self._quotas, self._leases, purse.once, taken)
             await self.droughts.taken(self._quotas, taken, now)
             return taken
         self.droughts.denied(taken, now)
@@ -185,18 +194,24 @@ class Replay:
             await self._breakers.excused(model.name)
         else:
             await self._breakers.succeeded(model.name)
+        if search.fare is not None:
+            search.fare.after(lease, Outcome.ANSWER, others=False)
+            await search.fare.answered(self._purse(model, search), None)
         await self._quotas.settle(lease)
         await self.droughts.taken(self._quotas, lease, self._timeline.now)
 
     async def _fail(
-        self, lease: Lease, model: Model, row: Failure, seconds: float
+        self, search: Search, lease: Lease, model: Model, row: Failure, seconds: float
     ) -> float:
         """As the relay does it. Returns the seconds that the model's quota rests."""
         await until(self._timeline.now + seconds)
         await self._breakers.failed(model.name, row)
         limited = row is failures.RATE_LIMIT
-        if row.counts or limited:
-            outcome = Outcome.REFUSAL if limited else Outcome.ERROR
+        outcome = Outcome.ERROR if row.counts else None
+        outcome = Outcome.REFUSAL if limited else outcome
+        if search.fare is not None:
+            lease = search.fare.after(lease, outcome, others=row.onward)
+        if outcome is not None:
             await self._quotas.settle(lease, None, outcome)
         else:
             await self._quotas.release(lease)

@@ -13,6 +13,7 @@ from tproxy.core.events import Attempt
 from tproxy.core.failures import Failure
 from tproxy.core.leases import Denial
 from tproxy.core.model import Client, Model
+from tproxy.relay.fare import Fare
 from tproxy.simulation.record import Record
 
 ROWS = {row.name: row for row in vars(failures).values() if isinstance(row, Failure)}
@@ -34,6 +35,7 @@ class Search:
     seconds: float
     stranger: bool
     attempts: dict[str, deque[Attempt]] = attrs.field(factory=dict, init=False)
+    fare: Fare | None = attrs.field(default=None, init=False)
     failed: dict[str, Failure] = attrs.field(factory=dict, init=False)
     denials: list[Denial] = attrs.field(factory=list, init=False)
 
