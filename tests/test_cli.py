@@ -36,6 +36,19 @@ def test_serving_without_a_file_says_what_to_do(
     assert "tproxy up" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", ["check -config c.yaml", "-config c.yaml check"])
+def test_a_flag_may_stand_before_a_command(
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(words.split()) == 2
+    assert "c.yaml" in capsys.readouterr().err
+
+
 def test_check_tells_good_from_bad(tmp_path: Path) -> None:
     async def test() -> None:
         good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"

@@ -10,7 +10,7 @@ import secrets
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-version", "--version", action="version", version=version)
     _file_flags(parser)
     _server_flags(parser)
-    parser.set_defaults(run=_serve)
+    parser.set_defaults(run=_serve, config=None, env_file=None, addr=None, workers=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     up = commands.add_parser("up", help="serve what the keys in the environment allow")
@@ -106,29 +106,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _env_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-env-file",
-        "--env-file",
-        type=Path,
-        metavar="FILE",
-        help="variables, NAME=value a line; default .env, then /config/.env",
-    )
+    said = "variables, NAME=value a line; default .env, then /config/.env"
+    _flag(parser, "env-file", "FILE", said, Path)
 
 
 def _file_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-config", "--config", type=Path, metavar="FILE", help="the YAML configuration"
-    )
+    _flag(parser, "config", "FILE", "the YAML configuration", Path)
     _env_flag(parser)
 
 
 def _server_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-addr", "--addr", metavar="HOST:PORT", help=":PORT is every interface"
-    )
-    parser.add_argument(
-        "-workers", "--workers", type=int, metavar="N", help="processes; default 1"
-    )
+    _flag(parser, "addr", "HOST:PORT", ":PORT is every interface")
+    _flag(parser, "workers", "N", "processes; default 1", int)
+
+
+def _flag(
+    parser: argparse.ArgumentParser,
+    name: str,
+    value: str,
+    said: str,
+    kind: Callable[[str], object] = str,
+) -> None:
+    """One that a command takes after its name as well as before."""
+    names = f"-{name}", f"--{name}"
+    unsaid = argparse.SUPPRESS  # or it would undo what was said before
+    parser.add_argument(*names, default=unsaid, metavar=value, help=said, type=kind)
 
 
 def _overrides(arguments: argparse.Namespace) -> Overrides:

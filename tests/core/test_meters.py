@@ -149,15 +149,3 @@ def test_numbers_that_make_sense_are_heard(left: int, used: int, reset: str) -> 
     [heard] = read({"left": str(left), "limit": str(left + used), "reset": reset})
 
     assert heard.left == left
-
-
-def test_what_was_said_ages_and_is_soon_worth_nothing() -> None:
-    heard = (
-        Heard(Unit.REQUESTS, DAILY, 3, 7.0),
-        Heard(Unit.TOKENS, MINUTELY, 9, 20.0),
-    )
-
-    assert meters.later(heard, 0.0) == heard
-    assert [said.resets_in for said in meters.later(heard, 10.0)] == [0.0, 10.0]
-    assert [said.left for said in meters.later(heard, 15.0)] == [3]
-    assert meters.later(heard, DAY) == ()

@@ -27,7 +27,7 @@ TWICE = RetryPolicy(max_retries=1, base_delay=0.001, max_delay=0.01)
 ASKING = {"messages": [{"role": "user", "content": PROMPT}]}
 SHORT = {
     "no_connect": {"connect": 0.03},
-    "first_byte": {"connect": 0.04, "first_byte": 0.02},
+    "first_byte": {"connect": 0.2, "first_byte": 0.02},
     "timed_out": {"whole": 0.05},
 }  # else it is silence
 SECRET = (KEY, "0123456789", URL_CANARY, "https:", "user_3", "Traceback")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import attrs
 import pytest
 
@@ -39,7 +41,10 @@ def counting() -> tuple[Counting, Tallies]:
 def counts(tallies: Tallies) -> dict[Key, float]:
     """Those of a histogram by the bounds of the buckets that hold any."""
     found: dict[Key, list[float]] = {}
-    tallies.all[0].add_to(found, 0.0)
+    [tally] = tallies.all
+    tally.look()
+    for name in tally.names:
+        deque(tally.add_to(found, name, 0.0))
     told: dict[Key, float] = {}
     for key, numbers in found.items():
         if len(numbers) == 1:

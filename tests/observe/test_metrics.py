@@ -14,22 +14,27 @@ from tests.observe.reading import number, series
 from tests.serving import model
 from tproxy.core.budget import Budget
 from tproxy.core.leases import BudgetState
-from tproxy.observe.families import IN_FLIGHT, QUEUED
+from tproxy.observe.families import IN_FLIGHT, QUEUED, TOKENS
 from tproxy.observe.metrics import Configured, Figures, Metrics
 from tproxy.observe.tallies import ALIVE, Tallies
 
 
 @attrs.define(eq=False)
 class Quotas(FakeQuotas):
-    """All budgets are empty; the `silent`th look at them is never answered."""
+    """All budgets are empty; the `silent`th look at them is never answered.
+
+    All others are after so many `seconds`.
+    """
 
     silent: int = 0
     looks: int = 0
+    seconds: float = 0.0
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
         self.looks += 1
         if self.looks == self.silent:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.seconds)
         return tuple(BudgetState(each.name, (), 0, None, 0.0) for each in budgets)
 
 
@@ -84,16 +89,31 @@ def test_a_store_that_says_nothing_is_not_waited_for(silent: int, known: bool) -
     assert number(text, "tproxy_draining") == 1
 
 
-def test_others_get_their_turn_between() -> None:
+def test_a_store_that_answers_is_not_silent_however_often_it_is_asked() -> None:
+    async def test() -> str:
+        page = metrics(Busy(), Quotas(seconds=0.1), Tallies(), models=600).page("")
+        return (await page)[1]
+
+    assert number(in_no_time(test()), "tproxy_unknown", what="budgets") == 0
+
+
+@pytest.mark.parametrize(("models", "counted"), [(600, 0), (0, 6_000)])
+def test_others_get_their_turn_between(models: int, counted: int) -> None:
+    tallies = Tallies(2)
+    other = tallies.own(2)
+    for each in range(counted):
+        other.add((TOKENS.name, f"x/{each}", "team", "input"))
+
     async def test() -> int:
-        page = metrics(Busy(), Quotas(), Tallies(), models=600).page("")
+        page = metrics(Busy(), Quotas(), tallies, models=models).page("")
         telling, turns = asyncio.create_task(page), 0
         while not telling.done():
             await asyncio.sleep(0)
             turns += 1
         return turns
 
-    assert in_no_time(test()) > 600 // 25
+    # Series are found, added up, and told.
+    assert in_no_time(test()) > models // 25 + 2 * (counted // 250) + counted // 500
 
 
 def test_what_processes_are_busy_with_is_added_up_for_as_long_as_they_live() -> None:
@@ -115,7 +135,10 @@ def test_what_processes_are_busy_with_is_added_up_for_as_long_as_they_live() -> 
             )
 
         assert await told() == (7, 8, 2)
-        assert {each.name: each.waiting for each in one.queues()} == {"x": 3, "y": 5}
+        assert {each.name: each.waiting for each in await one.queues()} == {
+            "x": 3,
+            "y": 5,
+        }
         busy.in_flight, other.in_flight = 1, 1
         queues.clear()
         await asyncio.sleep(1.0)
@@ -124,6 +147,6 @@ def test_what_processes_are_busy_with_is_added_up_for_as_long_as_they_live() -> 
         await asyncio.wait((showing,))
         await asyncio.sleep(ALIVE)
         assert await told() == (1, 0, 1)
-        assert one.queues() == ()
+        assert await one.queues() == ()
 
     in_no_time(test())

@@ -393,6 +393,7 @@ def test_the_usage_of_an_answer_that_broke_off_is_known() -> None:
         ({"prompt_tokens": 3}, Usage(3, 0)),
         ({"prompt_tokens": -1, "completion_tokens": "x"}, Usage(0, 0)),
         ({"prompt_tokens": 1.5, "completion_tokens": 2}, Usage(0, 2)),
+        ({"prompt_tokens": 10**400, "completion_tokens": 2}, Usage(0, 2)),
     ],
 )
 def test_strange_counts_are_no_counts(usage: object, expected: Usage | None) -> None:

@@ -13,8 +13,10 @@ class Connection(HTTPConnection):
         self.context = Peer(None, address, "http")
 
 
-def asked(address: str, host: str = "localhost:8080") -> Request:
-    line = RequestStartLine("GET", "/status", "HTTP/1.1")
+def asked(
+    address: str, host: str = "localhost:8080", version: str = "HTTP/1.1"
+) -> Request:
+    line = RequestStartLine("GET", "/status", version)
     return Request(line, HTTPHeaders({"Host": host}), Connection(address), None)
 
 
@@ -53,3 +55,8 @@ def test_an_address_is_of_this_machine_or_not(address: str, here: bool) -> None:
 )
 def test_a_name_bound_to_this_machine_is_not_its_own(host: str, here: bool) -> None:
     assert from_here(asked("127.0.0.1", host)) is here
+
+
+def test_nginx_that_was_told_nothing_does_not_pass_for_this_machine() -> None:
+    """It speaks HTTP/1.0 to us and names us as `proxy_pass` does."""
+    assert not from_here(asked("127.0.0.1", "127.0.0.1:8080", "HTTP/1.0"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from tproxy.core import sse
+from tproxy.core import sse, tokens
 from tproxy.core.upstream import Usage
 
 LONGEST = 262_144  # characters, at most 1 MiB; a longer text is not kept
@@ -105,6 +105,5 @@ def _words(choice: object) -> str | None:
 def _usage(said: object) -> Usage | None:
     if not isinstance(said, dict):
         return None
-    counts = [said.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (c if isinstance(c, int) and c >= 0 else 0 for c in counts)
-    return Usage(prompt, completion)
+    names = ("prompt_tokens", "completion_tokens")
+    return Usage(*(tokens.counted(said.get(name)) for name in names))

@@ -15,7 +15,6 @@ from tproxy.core.windows import HOUR, Window
 # Windows that are told of fill up all the time, rather than at their ends alone. Who
 # hears that nothing is left of a day asks again before it is over, and hears better.
 _LONGEST = HOUR
-_STALE = 0.25  # of a window
 _MOST_DIGITS = 15
 
 _AMOUNT = r"[0-9]{1,15}(?:\.[0-9]{0,12})?"
@@ -76,15 +75,6 @@ def read(
         wait = longest if wait is None else min(max(wait, 0.0), longest)
         heard.append(Heard(meter.unit, meter.window, left, wait))
     return tuple(heard)
-
-
-def later(heard: Iterable[Heard], age: float) -> tuple[Heard, ...]:
-    """What of it still helps `age` seconds later, when more was asked for and freed."""
-    return tuple(
-        Heard(said.unit, said.window, said.left, max(said.resets_in - age, 0.0))
-        for said in heard
-        if age < _STALE * said.window.seconds
-    )
 
 
 def _count(text: str | None) -> int | None:

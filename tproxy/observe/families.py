@@ -230,7 +230,7 @@ DRAINING: Final = Metric("tproxy_draining", _GAUGE, "1 while it stops.")
 RELOADED: Final = Metric(
     "tproxy_config_loaded_timestamp_seconds",
     _GAUGE,
-    "When the configuration in force was taken in, in seconds since the epoch.",
+    "When whoever answers took in its configuration, in seconds since the epoch.",
 )
 STORE_UP: Final = Metric(
     "tproxy_store_up",

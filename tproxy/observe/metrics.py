@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -39,9 +39,10 @@ from tproxy.observe.families import (
 from tproxy.observe.standing import Told
 from tproxy.observe.tallies import Key, Tallies, Tally
 
-_PATIENCE = 0.5  # seconds for the stores
+_PATIENCE = 0.5  # seconds for an answer of the store
 _AT_ONCE = 25  # budgets looked at, so that others get their turn between
 _LINES_AT_ONCE = 500
+_SERIES_AT_ONCE = 250
 _BEAT = 1.0  # seconds
 
 Figures = Iterable[tuple[Metric, tuple[str, ...], float]]  # labels, and the number
@@ -125,17 +126,17 @@ class Metrics:
         for metric, of, number in self._process.since_its_start():
             self._tally.follow((metric.name, *of), number)
 
-    def queues(self) -> tuple[QueueStatus, ...]:
+    async def queues(self) -> tuple[QueueStatus, ...]:
         """The lines of all processes in which somebody waits."""
-        self.show()
-        lengths = self._sums(QUEUED)
+        await self._look()
+        lengths = await self._by_label(QUEUED)
         return tuple(QueueStatus(of, int(n)) for of, n in lengths.items() if n)
 
-    def hedging(self) -> tuple[HedgingStatus, ...]:
+    async def hedging(self) -> tuple[HedgingStatus, ...]:
         """What hedging has cost all processes, by category."""
-        self.show()
+        await self._look()
         metrics = (HEDGEABLE, HEDGED, HEDGES_WON, HEDGES_LEFT)
-        columns = [self._sums(metric) for metric in metrics]
+        columns = [await self._by_label(metric) for metric in metrics]
         return tuple(
             HedgingStatus(of, *(int(column.get(of, 0)) for column in columns))
             for of in sorted(columns[0])
@@ -144,23 +145,16 @@ class Metrics:
     async def page(self, accept: str) -> tuple[str, str]:
         """Content type and text, in the form that an Accept header asks for.
 
-        It takes a second at most: what a store does not tell by then is left out.
-        Others get their turn between the parts.
+        Nobody waits for a silent store: what it does not tell is left out. Others get
+        their turn between the parts.
         """
         openmetrics = "application/openmetrics-text" in accept
         told = await self._standing()
-        self.show()
+        await self._look()
         told.update(self._rest())
-        sums: dict[Key, list[float]] = {}
-        for tally in self._tallies.all:
-            tally.add_to(sums, self._clock.steady())
-            await asyncio.sleep(0)
-        counted: dict[str, list[Sample]] = {}
-        for key, numbers in sums.items():
-            counted.setdefault(key[0], []).append((self._labelled(key), numbers))
         parts: list[str] = []
         for metric in FAMILIES:
-            samples = told.get(metric) or counted.get(metric.name, [])
+            samples = told.get(metric) or self._samples(await self._sums(metric))
             for part in family(metric, samples, openmetrics=openmetrics):
                 parts.append(part)
                 if len(parts) % _LINES_AT_ONCE == 0:
@@ -176,16 +170,17 @@ class Metrics:
         breakers = await self._breakers.states([model.name for model in models])
         told: dict[Metric, list[Sample]] = dict(standing.breakers(models, breakers))
         known = False
+        wants = [(budgets, LEAST) for budgets in configured.taken]
         try:
+            for first in range(0, len(configured.budgets), _AT_ONCE):
+                some = configured.budgets[first : first + _AT_ONCE]
+                async with asyncio.timeout(_PATIENCE):
+                    states = await self._quotas.snapshot(some)
+                budgets.take(states)
+                await asyncio.sleep(0)  # a busy loop is no silent store
             async with asyncio.timeout(_PATIENCE):
-                for first in range(0, len(configured.budgets), _AT_ONCE):
-                    some = configured.budgets[first : first + _AT_ONCE]
-                    budgets.take(await self._quotas.snapshot(some))
-                    await asyncio.sleep(0)
-                waits = await self._quotas.waits(
-                    [(budgets, LEAST) for budgets in configured.taken]
-                )
-                known = self._process.stores().get("quotas", True)
+                waits = await self._quotas.waits(wants)
+            known = self._process.stores().get("quotas", True)
         except TimeoutError:
             waits = []
         if known:
@@ -205,12 +200,28 @@ class Metrics:
         build = BUILD.labelled((__version__, platform.python_version()))
         yield BUILD, [(build, (1,))]
 
-    def _sums(self, metric: Metric) -> dict[str, float]:
-        """Of a metric with one label."""
-        sums: dict[Key, list[float]] = {}
+    async def _look(self) -> None:
+        """Find out how things are by now, and of which series there are numbers."""
+        self.show()
         for tally in self._tallies.all:
-            tally.add_to(sums, self._clock.steady(), metric.name)
-        return {key[1]: number for key, (number,) in sums.items()}
+            while tally.look(_SERIES_AT_ONCE):  # noqa: ASYNC110 - it is no waiting
+                await asyncio.sleep(0)
+
+    async def _sums(self, metric: Metric) -> dict[Key, list[float]]:
+        """What was counted of a metric, or is so now, in all processes together."""
+        sums, now = dict[Key, list[float]](), self._clock.steady()
+        for tally in self._tallies.all:
+            for count, _ in enumerate(tally.add_to(sums, metric.name, now), 1):
+                if count % _SERIES_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        return sums
+
+    async def _by_label(self, metric: Metric) -> dict[str, float]:
+        """The same of a metric with one label."""
+        return {key[1]: n for key, (n,) in (await self._sums(metric)).items()}
+
+    def _samples(self, sums: Mapping[Key, Sequence[float]]) -> Iterator[Sample]:
+        return ((self._labelled(key), numbers) for key, numbers in sums.items())
 
     def _labelled(self, key: Key) -> str:
         text = self._labels.get(key)

@@ -12,9 +12,11 @@ its key as JSON, and the numbers. A series is there once the length says so.
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -47,15 +49,16 @@ class Tally:
 
     cells: memoryview[float]
     _bytes: memoryview[int]
-    _known: dict[Key, Series] = attrs.field(factory=dict, init=False)
+    _known: dict[str, list[Series]] = attrs.field(factory=dict, init=False)
     _starts: dict[Key, int] = attrs.field(factory=dict, init=False)
     _before: dict[Key, float] = attrs.field(factory=dict, init=False)
     _read: int = attrs.field(default=_FIRST, init=False)
 
     def take_over(self) -> None:
         """Be the one who writes here. What passed with the one before is nothing."""
-        self.cells[_BEAT] = 0.0
-        for series in self.series():
+        self.cells[_BEAT] = self.cells[_LOST] = 0.0
+        self.look()
+        for series in itertools.chain.from_iterable(self._known.values()):
             self._starts[series.key] = series.start
             if series.passing:
                 self.cells[series.start] = 0.0
@@ -88,33 +91,46 @@ class Tally:
         before = self._before.setdefault(key, seen)
         self.cells[start] = max(seen, before + number)
 
-    def series(self) -> Iterator[Series]:
-        """All there are by now."""
+    def look(self, most: float = math.inf) -> bool:
+        """Find up to so many new series; whether there may be more."""
         end = _FIRST + int(self.cells[_LENGTH])
-        while self._read < end:
+        while self._read < end and most > 0:
+            most -= 1
             size, width, passing = (
                 int(cell) for cell in self.cells[self._read : self._read + _HEAD]
             )
             first = (self._read + _HEAD) * _CELL
             key = tuple(json.loads(bytes(self._bytes[first : first + size])))
             start = self._read + _HEAD + _cells_for(size)
-            self._known[key] = Series(key, start, width, bool(passing))
+            series = Series(key, start, width, bool(passing))
+            self._known.setdefault(key[0], []).append(series)
             self._read = start + width
-        yield from self._known.values()
+        return self._read < end
 
-    def add_to(self, sums: dict[Key, list[float]], now: float, name: str = "") -> None:
-        """Add what stands here at a steady moment, of one metric or of all."""
+    @property
+    def names(self) -> Iterable[str]:
+        """Of the metrics of which series were found."""
+        return self._known.keys()
+
+    def add_to(
+        self, sums: dict[Key, list[float]], name: str, now: float
+    ) -> Iterator[Key]:
+        """Add what stands here of a metric at a steady moment, key by key.
+
+        Others may get their turn between. It is of the series that were looked for.
+        """
         cells, alive = self.cells, self.alive(now)
-        for series in self.series():
-            key, start = series.key, series.start
-            if (series.passing and not alive) or (name and key[0] != name):
+        for series in self._known.get(name, ()):
+            if series.passing and not alive:
                 continue
+            key, start = series.key, series.start
             known = sums.get(key)
             if known is None:
                 sums[key] = list(cells[start : start + series.width])
             else:
                 for place in range(series.width):
                     known[place] += cells[start + place]
+            yield key
 
     def alive(self, now: float) -> bool:
         """Whether what passes is still so."""

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from tproxy.core import failures
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
+from tproxy.core.tokens import MOST
 from tproxy.core.upstream import UpstreamHead
 
 Object = Mapping[str, object]
 
 _BLANK = " \t\n\r"
 _read = json.JSONDecoder().raw_decode
-_MOST = 1 << 53  # a larger number counts nothing
 _NO_STREAMS = ("text/html", "application/xml")
 
 
@@ -73,7 +73,7 @@ def listed(said: Object, name: str, model: Model) -> list[object]:
 
 def whole(said: object) -> int | None:
     """A number of tokens or seconds; None for all else."""
-    return said if type(said) is int and 0 <= said < _MOST else None
+    return said if type(said) is int and 0 <= said <= MOST else None
 
 
 def stream_kind(head: UpstreamHead, model: Model) -> str:

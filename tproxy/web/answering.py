@@ -6,13 +6,13 @@ import asyncio
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tornado.iostream import StreamClosedError
 
 from tproxy.core import openai
 from tproxy.core.budget import Unit
-from tproxy.core.errors import Draining, Overloaded
+from tproxy.core.errors import Draining, InternalError, Overloaded
 from tproxy.core.model import Client
 from tproxy.core.request import Request
 from tproxy.relay.answer import Answer
@@ -67,6 +67,17 @@ class AnsweringHandler(BaseHandler):
         super().on_connection_close()
         if self.serving is not None:
             self.serving.cancel()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """A stream that a fault of our own ends must not pass for whole."""
+        if self.streamed and self._headers_written and not self._finished:
+            if not (self.trail.whole or self.trail.broken):
+                self.error = InternalError()
+                self.write(openai.error_event(self.error))
+            self.finish()
+            self.hang_up()
+        else:
+            super().send_error(status_code, **kwargs)
 
     def cut(self) -> None:
         self._cut = True

@@ -49,11 +49,11 @@ class Figures(Protocol):
         """Content type and text for monitoring, as an Accept header asks for them."""
         ...
 
-    def queues(self) -> tuple[QueueStatus, ...]:
+    async def queues(self) -> tuple[QueueStatus, ...]:
         """The lines in which somebody waits."""
         ...
 
-    def hedging(self) -> tuple[HedgingStatus, ...]:
+    async def hedging(self) -> tuple[HedgingStatus, ...]:
         """What it has cost, by category."""
         ...
 

@@ -82,11 +82,17 @@ class Handler(RequestHandler):
             buffered.append(chunk if isinstance(chunk, bytes) else chunk.encode())
         if not self._headers_written and self._status_code != 204:
             self.said["Content-Length"] = [str(sum(map(len, buffered)))]
-        # First: whoever has the whole answer was counted, even if we are killed now.
-        self.on_finish()
-        done: asyncio.Future[None] = self.flush()
-        self.connection.finish()
-        self._finished = True
+        self._finished = True  # it is told once, and nothing is tried again
+        try:
+            try:
+                # First: whoever has all of it was counted, even if we are killed now.
+                self.on_finish()
+            finally:
+                done: asyncio.Future[None] = self.flush()
+                self.connection.finish()
+        except Exception:
+            self.hang_up()
+            raise
         return done
 
     def send(self, data: bytes) -> asyncio.Future[None]:

@@ -14,12 +14,13 @@ def from_here(request: HTTPServerRequest) -> bool:
     """Whether it comes from this machine, with nobody in between.
 
     A proxy in front lends its address to everybody behind it: it is known by what it
-    adds. A page in a browser here belongs to whoever wrote it: it is known by its
-    origin, and where its name was bound to this address (DNS rebinding), by that name.
+    adds, or, as nginx that was told nothing, by its HTTP/1.0. A page in a browser here
+    belongs to whoever wrote it: it is known by its origin, and where its name was bound
+    to this address (DNS rebinding), by that name.
     """
     names = {name.lower() for name in request.headers}
     passed_on = names & _BETWEEN or any(n.startswith("x-forwarded-") for n in names)
-    if passed_on or "origin" in names:
+    if passed_on or "origin" in names or request.version == "HTTP/1.0":
         return False
     return _is_loopback(request.remote_ip or "") and _is_ours(request.host)
 

@@ -34,6 +34,8 @@ class _Listing(BaseHandler):
     async def _free(self, models: Sequence[Model], client: Client) -> frozenset[str]:
         """Names of those that could take a request now."""
         wants = [(model.budgets, client.least) for model in models]
+        budgets = dict.fromkeys(each for model in models for each in model.budgets)
+        await self.context.quotas.snapshot(tuple(budgets))  # which the waits go by
         waits = await self.context.quotas.waits(wants)
         states = await self.context.breakers.states([m.name for m in models])
         return frozenset(

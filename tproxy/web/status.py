@@ -78,8 +78,8 @@ class StatusHandler(OperatorHandler):
                 ClientStatus(client.name, client.priority.value, _names(client.budgets))
                 for client in clients
             ),
-            queues=self._queues(),
-            hedging=self._hedging(),
+            queues=await self._queues(),
+            hedging=await self._hedging(),
         )
 
     def _shown(self) -> tuple[Sequence[Model], Sequence[Client]]:
@@ -88,14 +88,14 @@ class StatusHandler(OperatorHandler):
             return models, self.snapshot.clients
         return [m for m in models if client.may_call(m.name, *_words(m))], [client]
 
-    def _queues(self) -> tuple[QueueStatus, ...]:
-        return self.context.figures.queues() if self.is_operator else ()
+    async def _queues(self) -> tuple[QueueStatus, ...]:
+        return await self.context.figures.queues() if self.is_operator else ()
 
-    def _hedging(self) -> tuple[HedgingStatus, ...]:
+    async def _hedging(self) -> tuple[HedgingStatus, ...]:
         if not self.is_operator:
             return ()
         hedged = self.snapshot.relay.routing.hedge
-        all_there_was = self.context.figures.hedging()
+        all_there_was = await self.context.figures.hedging()
         return tuple(each for each in all_there_was if each.category in hedged)
 
 

@@ -238,6 +238,7 @@ def test_only_the_web_is_asked(url: str) -> None:
         ({"input_tokens": 1}, Usage(1, 0)),
         ({"cost_in_usd_ticks": 700}, None),
         ({"input_tokens": "many", "output_tokens": -1}, None),
+        ({"input_tokens": 10**400}, None),
         (None, None),
         ([], None),
     ],

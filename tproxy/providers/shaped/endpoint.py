@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from tproxy.core import failures
+from tproxy.core import failures, tokens
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.core.upstream import Received, UpstreamRequest, Usage
@@ -61,8 +61,7 @@ def usage(said: Mapping[str, object]) -> Usage | None:
     if not isinstance(told, dict):
         return None
     for names in (_OF_IMAGES, _OF_TEXTS):
-        counts = [told.get(name) for name in names]
-        prompt, completion = (c if isinstance(c, int) and c > 0 else 0 for c in counts)
+        prompt, completion = (tokens.counted(told.get(name)) for name in names)
         if prompt or completion:
             return Usage(prompt, completion)
     return None

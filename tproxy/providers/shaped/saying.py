@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from tproxy.core import failures
+from tproxy.core import failures, tokens
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
 from tproxy.core.upstream import Usage
@@ -91,9 +91,5 @@ def usage(said: object) -> Usage | None:
     usage = said.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
     if not isinstance(usage, dict):
         return None
-    return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
-
-
-def _count(usage: Mapping[str, object], name: str) -> int:
-    count = usage.get(name)
-    return count if isinstance(count, int) and count >= 0 else 0
+    names = ("prompt_tokens", "completion_tokens")
+    return Usage(*(tokens.counted(usage.get(name)) for name in names))
