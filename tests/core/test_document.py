@@ -157,7 +157,10 @@ TWICE = "The body has a key twice in one object."
         (b'{"a":"\xff"}', "The body is not UTF-8."),
         (b'{"a":"\xed\xa0\x80"}', "The body is not UTF-8."),
         ('{"a":1}'.encode("utf-16"), "The body is not UTF-8."),
-        (gzip.compress(b'{"a":1}'), "The body is compressed; send it as it is."),
+        (
+            gzip.compress(b'{"a":1}', mtime=0),
+            "The body is compressed; send it as it is.",
+        ),
         (b'{"a":1,"a":1}', TWICE),
         (b'{"a":1,"\\u0061":1}', TWICE),
         (b'{"a":[{"b":{"c":1,"d":2,"c":3}}]}', TWICE),
