@@ -222,7 +222,7 @@ def under_kills(
     seen = wire.run(under_fire(daemon, requests, seconds, every))
     after = wire.run(ask(daemon.port, PROCESSES, 1e6, Plan().body()))
     arrived = upstream.stats().requests - before
-    broken = seen["broke off"]
+    broken = seen["broke off"] + seen["status 0"]  # after its head, or before it
     told = ", ".join(f"{count} {what}" for what, count in sorted(seen.items()))
     return [
         Finding(
