@@ -69,12 +69,9 @@ class Counting:
         self._answers.clear()
 
     def emit(self, event: Event) -> None:
-        if isinstance(event, RequestFinished):
-            self._request(event)
-        else:
+        if not isinstance(event, RequestFinished):
             self._tally.add((NOTICES.name, event.level))
-
-    def _request(self, event: RequestFinished) -> None:
+            return
         cells, route = self._tally.cells, self._route(event.route)
         asked = route, event.client, event.status, event.code, event.stream
         count, times = self._requests.get(asked) or self._of_request(asked)

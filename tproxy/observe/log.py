@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Protocol
 
@@ -12,6 +13,8 @@ import attrs
 from tproxy.core.events import Attempt, Event, Notice, RequestFinished
 from tproxy.core.state import Clock
 
+_MOST = 1_024  # pieces of lines that are kept, of one kind
+
 
 class Sink(Protocol):
     """Where lines go."""
@@ -19,17 +22,24 @@ class Sink(Protocol):
     def write(self, line: str, /) -> object: ...
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class JsonLog:
     """`core.events.Observer`: one line an event, never an exception."""
 
     _sink: Sink
     _clock: Clock
+    _second: int = attrs.field(default=-1, init=False)
+    _begun: str = attrs.field(default="", init=False)  # a line of that second
 
     def emit(self, event: Event) -> None:
         said = _request(event) if isinstance(event, RequestFinished) else _notice(event)
+        now = self._clock.wall()
+        second = int(now)
+        if second != self._second:
+            self._second, self._begun = second, f'{{"time": {second}.'
+        millis = int((now - second) * 1_000)
         try:
-            self._sink.write(f'{{"time": {self._clock.wall():.3f}, {said}}}\n')
+            self._sink.write(f"{self._begun}{millis:03}, {said}}}\n")
         except (OSError, ValueError):  # a full disk or a closed pipe stops no request
             return
 
@@ -45,40 +55,59 @@ def _notice(event: Notice) -> str:
 
 
 def _request(event: RequestFinished) -> str:
-    """Member by member: a line a request is worth being written by hand."""
-    broke_off = event.code is not None and event.status < 400
+    """Of pieces, most of which were in the lines before: those are kept."""
+    code, usage, tokens, tried = event.code, event.usage, "", ""
+    broke_off = code is not None and event.status < 400
     level = "warning" if event.status >= 500 or broke_off else "info"
-    client = "null" if event.client is None else _quoted(event.client)
-    said = (
-        f'"level": "{level}", "message": "request", '
-        f'"request_id": {_quoted(event.request_id)}, "client": {client}, '
-        f'"method": {_quoted(event.method)}, "route": {_quoted(event.route)}, '
-        f'"status": {event.status}, "seconds": {event.seconds:.4f}'
-    )
-    if event.asked is not None:
-        said += f', "asked": {_quoted(event.asked)}'
-    if event.model is not None:
-        stream = "true" if event.stream else "false"
-        said += f', "model": {_quoted(event.model)}'
-        said += f', "reason": {_quoted(event.reason)}, "stream": {stream}'
-    if event.code is not None:
-        said += f', "code": {_quoted(event.code)}'
-    if event.left:
-        said += ', "left": true'
-    if event.usage is not None:
-        said += f', "prompt_tokens": {event.usage.prompt}'
-        said += f', "completion_tokens": {event.usage.completion}'
+    asked = _asked(event.client, event.method, event.route, event.status)
+    answer = event.asked, event.model, event.reason, event.stream, code, event.left
+    if usage is not None:
+        tokens = f', "prompt_tokens": {usage.prompt}'
+        tokens += f', "completion_tokens": {usage.completion}'
     if event.attempts:
-        said += f', "attempts": [{", ".join(map(_attempt, event.attempts))}]'
-    return said
+        tried = f', "attempts": [{", ".join(map(_attempt, event.attempts))}]'
+    return (
+        f'"level": "{level}", "message": "request", '
+        f'"request_id": {_quoted(event.request_id)}{asked}, '
+        f'"seconds": {event.seconds:.4f}{_answered(*answer)}{tokens}{tried}'
+    )
 
 
 def _attempt(attempt: Attempt) -> str:
-    said = (
-        f'{{"model": {_quoted(attempt.model)}, '
-        f'"provider": {_quoted(attempt.provider)}, '
-        f'"outcome": {_quoted(attempt.outcome)}, "seconds": {attempt.seconds:.4f}'
-    )
-    return said + (
-        f', "detail": {_quoted(attempt.detail)}}}' if attempt.detail else "}"
+    candidate = _candidate(attempt.model, attempt.provider, attempt.outcome)
+    detail = f', "detail": {_quoted(attempt.detail)}' if attempt.detail else ""
+    return f'{candidate}, "seconds": {attempt.seconds:.4f}{detail}}}'
+
+
+@lru_cache(_MOST)
+def _asked(client: str | None, method: str, route: str, status: int) -> str:
+    who = "null" if client is None else _quoted(client)
+    what = f'"method": {_quoted(method)}, "route": {_quoted(route)}'
+    return f', "client": {who}, {what}, "status": {status}'
+
+
+@lru_cache(_MOST)
+def _answered(
+    asked: str | None,
+    model: str | None,
+    reason: str,
+    stream: bool,
+    code: str | None,
+    left: bool,
+) -> str:
+    said = "" if asked is None else f', "asked": {_quoted(asked)}'
+    if model is not None:
+        said += f', "model": {_quoted(model)}, "reason": {_quoted(reason)}'
+        said += f', "stream": {"true" if stream else "false"}'
+    if code is not None:
+        said += f', "code": {_quoted(code)}'
+    return f'{said}, "left": true' if left else said
+
+
+@lru_cache(_MOST)
+def _candidate(model: str, provider: str, outcome: str) -> str:
+    """Begins the object of an attempt."""
+    return (
+        f'{{"model": {_quoted(model)}, "provider": {_quoted(provider)}, '
+        f'"outcome": {_quoted(outcome)}'
     )

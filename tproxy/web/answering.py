@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 
 from tproxy.core import openai
 from tproxy.core.budget import Unit
-from tproxy.core.errors import Draining, InternalError, Overloaded
+from tproxy.core.errors import Draining, InternalError, Overloaded, ProxyError
 from tproxy.core.model import Client
 from tproxy.core.request import Request
 from tproxy.relay.answer import Answer
@@ -72,8 +72,7 @@ class AnsweringHandler(BaseHandler):
         """A stream that a fault of our own ends must not pass for whole."""
         if self.streamed and self._headers_written and not self._finished:
             if not (self.trail.whole or self.trail.broken):
-                self.error = InternalError()
-                self.write(openai.error_event(self.error))
+                self._say(InternalError())
             self.finish()
             self.hang_up()
         else:
@@ -139,14 +138,18 @@ class AnsweringHandler(BaseHandler):
         """The proxy has to stop: say so, in the stream if that is under way."""
         if not self._headers_written:
             raise Draining
-        said_all = self.trail.whole or self.trail.broken is not None
-        if not (self.streamed and said_all):
-            self.error = Draining()
-        if self.streamed and not self._finished:
-            if self.error is not None:
-                self.write(openai.error_event(self.error))
+        if not self.streamed:
+            self.told = Draining().told
+        elif not self._finished:
+            if not (self.trail.whole or self.trail.broken is not None):
+                self._say(Draining())
             await self.finish()
         self.hang_up()
+
+    def _say(self, error: ProxyError) -> None:
+        """End a stream with an error event."""
+        self.told = error.told
+        self.write(openai.error_event(error))
 
 
 def patience(fields: Mapping[str, Sequence[str]]) -> float:

@@ -19,6 +19,7 @@ from tproxy.core.errors import (
     NotFound,
     ProxyError,
     RequestTooLarge,
+    Told,
     Unavailable,
 )
 from tproxy.core.events import Notice, RequestFinished
@@ -52,7 +53,7 @@ class BaseHandler(Handler):
         self.snapshot = context.snapshot
         self.client: Client | None = None
         self.trail = Trail()
-        self.error: ProxyError | None = None
+        self.told: Told | None = None  # of the error that ended it
         self.fields = request.fields
         said = ",".join(self.fields.get("X-Request-Id", ()))
         self.request_id = said if _SANE_ID(said) else context.new_id()
@@ -141,30 +142,30 @@ class BaseHandler(Handler):
         self.context.observer.emit(Notice("error", "a fault of our own", fields))
 
     def on_finish(self) -> None:
-        told = self.error.told if self.error is not None else None
-        trail = self.trail
+        trail, client, told = self.trail, self.client, self.told
         self.context.observer.emit(
+            # By position: by name, making it would take three times as long.
             RequestFinished(
-                request_id=self.request_id,
-                client=self.client.name if self.client is not None else None,
-                method=(self.request.method or "")[:16],
-                route=self.request.path[:200],
-                status=self.get_status(),
-                seconds=self.context.clock.steady() - self._started,
-                model=trail.model.name if trail.model is not None else None,
-                reason=trail.reason,
-                stream=self.streamed,
-                code=told.code if told is not None else trail.broken,
-                attempts=tuple(trail.attempts),
-                usage=trail.usage,
-                left=self.client_gone,
-                asked=trail.asked,
-                resumed=trail.resumed,
+                self.request_id,
+                None if client is None else client.name,
+                (self.request.method or "")[:16],
+                self.request.path[:200],
+                self._status_code,
+                self.context.clock.steady() - self._started,
+                None if trail.model is None else trail.model.name,
+                trail.reason,
+                self.streamed,
+                trail.broken if told is None else told.code,
+                tuple(trail.attempts),
+                trail.usage,
+                self.client_gone,
+                trail.asked,
+                trail.resumed,
             )
         )
 
     def _told(self, error: ProxyError) -> None:
-        self.error = error
+        self.told = error.told
         told = error.told
         self._mark()  # Tornado has cleared all headers by now
         self.set_status(told.status)

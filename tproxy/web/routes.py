@@ -37,15 +37,21 @@ ROUTES: dict[str, type[BaseHandler]] = {
     "/metrics": MetricsHandler,
 }
 _ONE_MODEL = "/models/"  # and then its id, slashes and all
+_SPELLED = {
+    f"{version}{route}{slash}": route
+    for route in ROUTES
+    for version in ("", "/v1")
+    for slash in ("", "/")
+}
 
 
 def route_of(path: str) -> str:
     """The name of a path in the table; of all that are in none, the same one."""
-    path = path.removeprefix("/v1")
-    for known in (path, path.removesuffix("/")):
-        if known in ROUTES:
-            return known
-    return "/models/{id}" if path.startswith(_ONE_MODEL) else "other"
+    known = _SPELLED.get(path)
+    if known is not None:
+        return known
+    of_one = path.removeprefix("/v1").startswith(_ONE_MODEL)
+    return "/models/{id}" if of_one else "other"
 
 
 class Routes(Application):
@@ -62,14 +68,14 @@ class Routes(Application):
 
     def handler(self, request: Request) -> tuple[BaseHandler, list[str]]:
         """Who answers, and the arguments of its method."""
+        route = _SPELLED.get(request.path)
+        if route is not None:
+            return ROUTES[route](self, request, self._context), []
         path = request.path.removeprefix("/v1")
-        kind = ROUTES.get(path) or ROUTES.get(path.removesuffix("/"))
-        arguments = []
-        if kind is None and path.startswith(_ONE_MODEL):
-            kind = ModelHandler
-            name = path.removeprefix(_ONE_MODEL).removesuffix("/")
-            arguments = [unquote(name)]
-        return (kind or UnknownRoute)(self, request, self._context), arguments
+        if path.startswith(_ONE_MODEL):
+            name = unquote(path.removeprefix(_ONE_MODEL).removesuffix("/"))
+            return ModelHandler(self, request, self._context), [name]
+        return UnknownRoute(self, request, self._context), []
 
 
 class _Delivery(HTTPMessageDelegate):
