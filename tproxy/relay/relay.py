@@ -195,7 +195,7 @@ class Relay:
         except Broken as broken:
             failure = UpstreamFailed.of(model.name, broken.failure, broken.detail)
         except UpstreamFailed as error:
-            failure = error
+            failure = error.with_traceback(None)  # which leads back to here
         except BaseException:
             await asking.end()
             raise

@@ -36,8 +36,9 @@ class Deadline:
         self._due = math.inf
 
     def cancel(self) -> None:
-        """Let go of the timer as well."""
+        """Let go of the timer as well, for good, and of whom to call."""
         self._due = math.inf
+        self._expired = _nobody
         self._fires = -math.inf  # nothing sets it again
         if self._timer is not None:
             self._timer.cancel()
@@ -54,3 +55,7 @@ class Deadline:
         else:
             self._due = math.inf
             self._expired()
+
+
+def _nobody() -> None:
+    """Whom a deadline calls that was cancelled."""

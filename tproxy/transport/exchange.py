@@ -103,7 +103,7 @@ class Exchange(asyncio.Future[HTTPResponse]):
         self._forget_timer()
         self.reply.on_end(broken)
         if not self.done():
-            self.set_result(_Response(self._fetch, 599, broken))
+            self.set_result(_Response(self._fetch, 599, str(broken)))
 
     def _forget_timer(self) -> None:
         if self._timer is not None:
@@ -112,9 +112,12 @@ class Exchange(asyncio.Future[HTTPResponse]):
 
 
 class _Response(HTTPResponse):
-    """A response made in full only if someone looks at it."""
+    """A response made in full only if someone looks at it.
 
-    def __init__(self, fetch: Fetch, code: int, broken: Broken | None) -> None:
+    `broken` says what went wrong; the error itself would lead back to here.
+    """
+
+    def __init__(self, fetch: Fetch, code: int, broken: str | None) -> None:
         self.request = fetch
         self.code = code
         self._broken = broken
@@ -122,6 +125,6 @@ class _Response(HTTPResponse):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") and name != "_body":
             raise AttributeError(name)
-        error = self._broken and HTTPError(599, str(self._broken))
+        error = None if self._broken is None else HTTPError(599, self._broken)
         super().__init__(self.request, self.code, error=error)
         return self.__dict__[name]

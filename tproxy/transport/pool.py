@@ -175,7 +175,7 @@ class Host:
             detail = f"not in time: {dial.phase}"
             exchange.fail(Broken(failures.NO_CONNECT, detail))
         except Broken as broken:
-            exchange.fail(broken)
+            exchange.fail(broken.with_traceback(None))  # which leads back to here
         else:
             self._open.add(connection)
             exchange.run(connection)

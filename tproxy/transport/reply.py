@@ -200,6 +200,7 @@ class Reply:
         future, self._future = self._future, None
         self._reads.clear()
         self._refused = b""
+        self._error = None  # its trace leads back to here
         self.held = 0
         self.flow = None
         self.over = True

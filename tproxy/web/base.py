@@ -166,6 +166,8 @@ class BaseHandler(Handler):
 
     def _told(self, error: ProxyError) -> None:
         self.told = error.told
+        # It leads to whoever took part, and some of them keep the error.
+        error.with_traceback(None)
         told = error.told
         self._mark()  # Tornado has cleared all headers by now
         self.set_status(told.status)
