@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado.iostream import StreamClosedError
@@ -44,23 +44,13 @@ class AnsweringHandler(BaseHandler):
     ALLOWED: ClassVar[tuple[str, ...]] = ("POST", "OPTIONS")
     _cut = False
 
-    async def post(self) -> None:
+    def post(self) -> Awaitable[None] | None:
+        """Begin to answer, if there is room for one more."""
         if self.client is None:
-            return
+            return None
         if len(self.context.active) >= self.snapshot.max_in_flight:
             raise Overloaded
-        self.context.active.add(self)
-        try:
-            await self._serve(self.client)
-        except (asyncio.CancelledError, StreamClosedError):
-            if self._cut and not self.client_gone:
-                await self._break_off()
-            elif not self.client_gone:
-                raise
-        finally:
-            self.context.active.discard(self)
-            if not self.context.active:
-                self.context.idle()
+        return self._serve(self.client)
 
     def on_connection_close(self) -> None:
         """Leave `_serve`, and with it the exchange with the provider."""
@@ -92,28 +82,40 @@ class AnsweringHandler(BaseHandler):
         raise NotImplementedError
 
     async def _serve(self, client: Client) -> None:
-        created = int(self.context.clock.wall())
-        body = self.body()
-        if len(body) > _LARGE:
-            async with self.context.large:  # others get their turn between
-                await asyncio.sleep(0)
-                request = self.read(body, self.request_id, created)
-        else:
-            request = self.read(body, self.request_id, created)
-        self.streamed = request.stream
-        answer = await self.snapshot.relay.answer(
-            request, client, self.trail, patience(self.fields)
-        )
-        begun = answer.begun
+        context = self.context
+        context.active.add(self)
         try:
-            self._begin(answer)
-            if begun.body is not None:
-                await begun.body.pour(self.send)
+            body, created = self.body(), int(context.clock.wall())
+            if len(body) > _LARGE:
+                async with context.large:  # others get their turn between
+                    await asyncio.sleep(0)
+                    request = self.read(body, self.request_id, created)
+            else:
+                request = self.read(body, self.request_id, created)
+            self.streamed = request.stream
+            answer = await self.snapshot.relay.answer(
+                request, client, self.trail, patience(self.fields)
+            )
+            begun = answer.begun
+            try:
+                self._begin(answer)
+                if begun.body is not None:
+                    await begun.body.pour(self.send)
+            finally:
+                if begun.body is not None:  # else it is over already
+                    await answer.end()
+            await self.finish(begun.whole)
+            if self.trail.broken is not None:
+                self.hang_up()
+        except (asyncio.CancelledError, StreamClosedError):
+            if self._cut and not self.client_gone:
+                await self._break_off()
+            elif not self.client_gone:
+                raise
         finally:
-            await answer.end()
-        await self.finish(begun.whole)
-        if self.trail.broken is not None:
-            self.hang_up()
+            context.active.discard(self)
+            if context.draining and not context.active:
+                context.idle()
 
     def _begin(self, answer: Answer) -> None:
         said = self.said
