@@ -17,7 +17,7 @@ from tproxy.core.wishes import includes_usage
 from tproxy.relay.answer import Begun, passed_on
 from tproxy.relay.attempt import Asking
 from tproxy.relay.doors import Doors
-from tproxy.relay.reading import begin, whole
+from tproxy.relay.reading import at_once, begin, whole
 
 _USAGE = re.compile(r"stream_options|include_usage").search
 
@@ -91,13 +91,15 @@ async def ask_whole(
         reply = await asking.opened(
             doors.transport.open(request, model.upstream, patience)
         )
-        if not getattr(reply, "over", False):  # else it is settled in this very moment
-            asking.reached()
         head = reply.head
+        body = at_once(reply) if head.ok else None
+        if body is None:  # else it is settled in this very moment
+            asking.reached()
         asking.hear(head, whole=True)
         if not head.ok:
             raise await doors.refusal(reply, request, adapter, model)
-        body = await whole(reply)
+        if body is None:
+            body = await whole(reply)
     except Broken as broken:
         asking.hurried = hurried and broken.failure is failures.TIMED_OUT
         raise

@@ -22,6 +22,16 @@ _LONGEST_ERROR = 65_536  # bytes read of an error body
 _ERROR_SECONDS = 3.0  # for its body; the status alone says nearly all
 
 
+def at_once(reply: UpstreamReply) -> bytes | None:
+    """All of a short body that came along with its head; None where it did not.
+
+    Not every transport knows.
+    """
+    rest = getattr(reply, "rest", None)
+    said: bytes | None = None if rest is None else rest()
+    return said
+
+
 async def whole(reply: UpstreamReply) -> bytes:
     """The body of a reply that is not streamed.
 

@@ -100,6 +100,12 @@ class Reply:
             raise RuntimeError("there is no head before the block is entered")
         return self._head
 
+    def rest(self) -> bytes | None:
+        """What was not read of a reply that is here by now, as it came; else None."""
+        if not self.over or self._error is not None or self._decoder is not None:
+            return None
+        return self._take() if self._reads and not self._refused else None
+
     async def read(self, sink: Sink | None = None) -> bytes:
         """See the port."""
         while True:
