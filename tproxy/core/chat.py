@@ -91,15 +91,15 @@ class ChatRequest:
                 start, end = body.spans[name]
                 text += _size(body.text[start:end])
         return cls(
-            document=body,
-            model=fields.optional(values, "model", str),
-            stream=fields.optional(values, "stream", bool) or False,
-            needs=_needs(values, pictures > 0),
-            text_bytes=text,
-            media=pictures + media,
-            output_tokens=_output_tokens(values),
-            id=id,
-            created=created,
+            body,
+            fields.optional(values, "model", str),
+            fields.optional(values, "stream", bool) or False,
+            _needs(values, pictures > 0),
+            text,
+            pictures + media,
+            _output_tokens(values),
+            id,
+            created,
         )
 
 

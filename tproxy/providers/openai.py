@@ -50,14 +50,14 @@ class OpenAI:
         if _is_ours_to_count(chat, model):
             chat = chat.wanting_usage()
         return UpstreamRequest(
-            method="POST",
-            url=model.upstream.url,
-            headers=(
+            "POST",
+            model.upstream.url,
+            (
                 ("Content-Type", "application/json"),
                 ("Accept", accept),
                 *model.upstream.headers,
             ),
-            body=chat.naming(model.upstream_name),
+            chat.naming(model.upstream_name),
         )
 
     def parse_response(

@@ -250,10 +250,10 @@ class Asking:
             outcome = "answered" if self.finished else "left"
         self._trail.attempts.append(
             Attempt(
-                model=self.model.name,
-                provider=self.model.provider,
-                outcome=outcome,
-                seconds=self._ports.clock.steady() - self.started,
-                detail=detail,
+                self.model.name,
+                self.model.provider,
+                outcome,
+                self._ports.clock.steady() - self.started,
+                detail,
             )
         )
