@@ -23,7 +23,7 @@ from tests.transport.scripted import (
 )
 from tproxy.core import failures
 from tproxy.core.model import Patience
-from tproxy.core.upstream import Broken
+from tproxy.core.upstream import Broken, UpstreamHead
 from tproxy.transport.pooled import PooledTransport
 
 _OFFERED = 64 * 1024 * 1024
@@ -161,6 +161,39 @@ def test_what_a_sink_refused_is_read_by_itself_whatever_came_after() -> None:
         return [rest, await reply.read(sink)]
 
     assert run("asyncio", main()) == [b" second third", b""]
+
+
+def test_what_came_along_with_its_head_is_taken_at_once(loop: str) -> None:
+    async def main() -> None:
+        whole = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+        async with provider(answers(whole)) as there:
+            transport = PooledTransport()
+            async with transport.open(ask(there.url), upstream(), PATIENT) as got:
+                assert got.rest() == b"hello"
+                assert got.rest() is None
+                assert await got.read() == b""
+            transport.close()
+
+    run(loop, main())
+
+
+@pytest.mark.parametrize(
+    ("coding", "end"),
+    [("identity", ()), ("gzip", (None,)), ("identity", (Broken(failures.LOST, ""),))],
+    ids=["not all of it", "coded", "broken off"],
+)
+def test_what_has_to_be_read_is_not_taken_at_once(
+    coding: str, end: tuple[Broken | None, ...]
+) -> None:
+    async def main() -> bytes | None:
+        reply = PooledTransport().open(ask("http://nobody.test"), upstream(), PATIENT)
+        reply.on_head(UpstreamHead(200, {"content-encoding": coding}))
+        reply.on_read(b"some")
+        for error in end:
+            reply.on_end(error)
+        return reply.rest()
+
+    assert run("asyncio", main()) is None
 
 
 class Flow:

@@ -14,6 +14,7 @@ from tproxy.core.events import Attempt, Event, Notice, RequestFinished
 from tproxy.core.state import Clock
 
 _MOST = 1_024  # pieces of lines that are kept, of one kind
+_MILLIS = tuple(f"{number:03}" for number in range(1_000))
 
 
 class Sink(Protocol):
@@ -33,13 +34,11 @@ class JsonLog:
 
     def emit(self, event: Event) -> None:
         said = _request(event) if isinstance(event, RequestFinished) else _notice(event)
-        now = self._clock.wall()
-        second = int(now)
+        second, millis = divmod(int(self._clock.wall() * 1_000), 1_000)
         if second != self._second:
             self._second, self._begun = second, f'{{"time": {second}.'
-        millis = int((now - second) * 1_000)
         try:
-            self._sink.write(f"{self._begun}{millis:03}, {said}}}\n")
+            self._sink.write(f"{self._begun}{_MILLIS[millis]}, {said}}}\n")
         except (OSError, ValueError):  # a full disk or a closed pipe stops no request
             return
 
@@ -62,8 +61,10 @@ def _request(event: RequestFinished) -> str:
     asked = _asked(event.client, event.method, event.route, event.status)
     answer = event.asked, event.model, event.reason, event.stream, code, event.left
     if usage is not None:
-        tokens = f', "prompt_tokens": {usage.prompt}'
-        tokens += f', "completion_tokens": {usage.completion}'
+        tokens = (
+            f', "prompt_tokens": {usage.prompt}'
+            f', "completion_tokens": {usage.completion}'
+        )
     if event.attempts:
         tried = f', "attempts": [{", ".join(map(_attempt, event.attempts))}]'
     return (

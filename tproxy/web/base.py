@@ -19,10 +19,10 @@ from tproxy.core.errors import (
     NotFound,
     ProxyError,
     RequestTooLarge,
-    Told,
     Unavailable,
 )
 from tproxy.core.events import Notice, RequestFinished
+from tproxy.core.failures import Told
 from tproxy.core.model import Client
 from tproxy.relay.trail import Trail
 from tproxy.web.context import Context
