@@ -84,22 +84,24 @@ class Exchange(HTTPConnection):
             raise TypeError("a server writes responses")
         code = start_line.code
         named = headers._as_list
-        parts = ["HTTP/1.1 ", f"{code} ", start_line.reason, "\r\n"]  # four a line
+        lines = [f"HTTP/1.1 {code} {start_line.reason}"]
         for name, values in named.items():
-            for value in values:
-                parts += (name, ": ", value, "\r\n")
-        head = "".join(parts)
-        # Every line brings one CR and one LF. More of either, and a value has some.
-        count = len(parts) // 4
-        if not head.count("\r") == head.count("\n") == count or "\0" in head:
+            if len(values) == 1:  # as good as always: a loop would cost as much again
+                lines.append(f"{name}: {values[0]}")
+            else:
+                lines += [f"{name}: {value}" for value in values]
+        said = "".join(lines)  # to look at all at once, before they have ends
+        if "\r" in said or "\n" in said or "\0" in said:
             raise ValueError("a response header contains CR, LF or NUL")
         if "Connection" in named or "Transfer-Encoding" in named:
-            head = self._without_framing(head)
-        date = "" if "Date" in named else f"Date: {self._owner.date()}\r\n"
-        framing = self._framing(code, named.get("Content-Length"))
-        encoded = f"{head}{date}{framing}\r\n".encode("latin-1")
+            lines = self._without_framing(lines)
+        if "Date" not in named:
+            lines.append(f"Date: {self._owner.date()}")
+        lines += self._framing(code, named.get("Content-Length"))
+        lines.append("\r\n")
+        head = "\r\n".join(lines).encode("latin-1")
         self.started = True
-        return self._send(encoded, chunk)
+        return self._send(head, chunk)
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:
         """Send some of the body.
@@ -155,9 +157,9 @@ class Exchange(HTTPConnection):
         self._on_close = None
         self._outflow.cut()
 
-    def _framing(self, code: int, lengths: list[str] | None) -> str:
+    def _framing(self, code: int, lengths: list[str] | None) -> list[str]:
         """Settle how the client will know the body's end, and return the headers."""
-        framing = ""
+        framing = []
         if code in (204, 304) or code < 200 or self.asked.method == "HEAD":
             self._missing = 0
         elif lengths:
@@ -167,16 +169,17 @@ class Exchange(HTTPConnection):
             self.keep_alive = False  # the end of the connection is the end of the body
         else:
             self._chunked = True
-            framing = "Transfer-Encoding: chunked\r\n"
+            framing.append("Transfer-Encoding: chunked")
         self.keep_alive = self.keep_alive and self._owner.lasting
         if not self.keep_alive:
-            return f"{framing}Connection: close\r\n"
-        return f"{framing}Connection: keep-alive\r\n" if self._http_1_0 else framing
+            framing.append("Connection: close")
+        elif self._http_1_0:
+            framing.append("Connection: keep-alive")
+        return framing
 
-    def _without_framing(self, head: str) -> str:
+    def _without_framing(self, lines: list[str]) -> list[str]:
         """What ends a message and a connection is ours to say; asking is allowed."""
-        lines = head.split("\r\n")
         if "Connection: close" in lines:
             self.keep_alive = False
         own = ("Connection: ", "Transfer-Encoding: ")
-        return "\r\n".join([line for line in lines if not line.startswith(own)])
+        return [line for line in lines if not line.startswith(own)]

@@ -16,6 +16,8 @@ from typing import Any
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornado.web import Application, RequestHandler
 
+_OK = ResponseStartLine("", 200, "OK")
+
 
 class Headers(HTTPHeaders):
     """An empty HTTPHeaders, made for what it costs to make two dictionaries."""
@@ -108,7 +110,9 @@ class Handler(RequestHandler):
         if self._headers_written:
             return self.connection.write(data)  # type: ignore[no-any-return]
         self._headers_written = True
-        start = ResponseStartLine("", self._status_code, self._reason)
+        start = _OK
+        if self._status_code != 200 or self._reason != "OK":
+            start = ResponseStartLine("", self._status_code, self._reason)
         return self.connection.write_headers(  # type: ignore[no-any-return]
             start, self._headers, data
         )
