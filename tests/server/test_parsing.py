@@ -206,6 +206,7 @@ def test_a_head_said_again_is_new(name: str) -> None:
     assert [head.length for head in heads] == [7, 10, 10]
     assert [head.headers["Content-Length"] for head in heads] == ["7", "10", "10"]
     assert {head.headers["X"] for head in heads} == {"b,c"}
+    assert heads[0].headers.noted is heads[1].headers.noted is heads[2].headers.noted
     assert {head.start_line for head in heads} == {("POST", "/", "HTTP/1.1")}
 
 

@@ -72,7 +72,7 @@ class Head:
 
 @attrs.define(eq=False)
 class _Said:
-    """A good head, as what stands `before` and `after` the digits of its length.
+    """A good head, as what stands before and after the digits of its length.
 
     On one connection a client says most of its heads again, but for that. The same
     bytes mean the same; to read them anew takes about four times as long.
@@ -90,18 +90,19 @@ class _Said:
                 start = at + len(name)
                 end = head.index(b"\r", start)
                 length = found.headers["Content-Length"]
-                return cls(head[:start], head[end:], found.again(length))
+                after = head[end : -len(END)]
+                return cls(head[:start], after, found.again(length))
         return None
 
     def again(self, head: bytes) -> Head | None:
-        """This head with another length; None if `head` differs in more."""
+        """This head, less its END, with another length; None if more differs."""
         before, after = self._before, self._after
-        if not (head.startswith(before) and head.endswith(after)):
-            return None
-        digits = head[len(before) : -len(after)]
+        digits = head[len(before) : len(head) - len(after)]
         if not digits.isdigit() or len(digits) > _MOST_DIGITS:
             return None
-        return self._found.again(digits.decode("ascii"))
+        if before + digits + after != head:
+            return None
+        return self._found.again(digits.decode())
 
 
 @attrs.define(eq=False)
@@ -129,19 +130,16 @@ class HeadReader:
         """
         kept, most, known = self.kept, self._limits.head_bytes, self._searched
         self._searched = 0
-        if not kept:
-            end = data.find(END)
-        else:
+        if kept:
             kept += data
-            end = kept.find(END, max(0, known - len(END) + 1))
-            if end >= 0:
+            if kept.find(END, max(0, known - len(END) + 1)) >= 0:
                 data = bytes(kept)
                 kept.clear()
-        end += len(END)
-        if len(END) <= end <= most:
-            head = data[:end]
-            found = self._last and self._last.again(head)
-            return found or self._parsed(head), data[end:]
+        if not kept:
+            lines, end, rest = data.partition(END)
+            if end and len(lines) + len(END) <= most:
+                found = self._last and self._last.again(lines)
+                return found or self._parsed(lines + END), rest
         beginning = kept or data
         _check_beginning(beginning[max(0, known - 1) : most])
         if len(beginning) > most:

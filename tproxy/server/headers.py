@@ -9,7 +9,7 @@ expressions, 2 µs a header; `head` has matched the same grammar (RFC 9110, 5.5 
 
 from __future__ import annotations
 
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from tornado.httputil import HTTPHeaders
 
@@ -35,17 +35,32 @@ NAMES = _Names()
 
 
 class ReceivedHeaders(HTTPHeaders):
-    """The headers of a request. Equal in all to what `HTTPHeaders.parse` returns."""
+    """The headers of a request. Equal in all to what `HTTPHeaders.parse` returns.
 
-    def __init__(self, fields: dict[str, list[str]]) -> None:
+    `noted` is for their reader, to keep what follows from them whatever their
+    Content-Length: it is there again when the client says them again.
+    """
+
+    __slots__ = ("noted",)
+
+    def __init__(
+        self, fields: dict[str, list[str]], noted: dict[Any, Any] | None = None
+    ) -> None:
         self._as_list = fields
         self._combined_cache = {}
+        self.noted = {} if noted is None else noted
 
     def having(self, name: str, value: str) -> ReceivedHeaders:
         """These with one other value; to change the one leaves the other as it is."""
-        fields = {each: said[:] for each, said in self._as_list.items()}
+        fields = self._as_list.copy()  # but of lists that are the same: see `add`
         fields[name] = [value]
-        return ReceivedHeaders(fields)
+        return ReceivedHeaders(fields, self.noted)
+
+    def add(self, name: str, value: str, *, _chars_are_bytes: bool = True) -> None:
+        """As HTTPHeaders', to lists that are nobody else's."""
+        for each, said in self._as_list.items():
+            self._as_list[each] = said[:]
+        super().add(name, value, _chars_are_bytes=_chars_are_bytes)
 
     @overload
     def get(self, name: str, /) -> str | None: ...

@@ -55,8 +55,10 @@ class BaseHandler(Handler):
         self.trail = Trail()
         self.told: Told | None = None  # of the error that ended it
         self.fields = request.fields
-        said = ",".join(self.fields.get("X-Request-Id", ()))
-        self.request_id = said if _SANE_ID(said) else context.new_id()
+        self._clients = request.clients
+        said = self.fields.get("X-Request-Id", _NONE)
+        sane = len(said) == 1 and said[0] and _SANE_ID(said[0])
+        self.request_id = said[0] if sane else context.new_id()
         self._mark()
         self._started = context.clock.steady()
         self._body: list[bytes] = []
@@ -75,14 +77,14 @@ class BaseHandler(Handler):
         Raises:
             ProxyError: the request is refused.
         """
-        if self.request.method == "OPTIONS":
+        method = self.request.method
+        if method == "OPTIONS":
             return
         if not self.public:
             self.client = self.authenticated()
-        if self.request.method not in self.ALLOWED:
+        if method not in self.ALLOWED:
             raise MethodNotAllowed(
-                message=f"{self.request.method} is not for this route.",
-                allowed=self.ALLOWED,
+                message=f"{method} is not for this route.", allowed=self.ALLOWED
             )
         length = self.fields.get("Content-Length", _NONE)[0]
         if length.isdecimal() and int(length) > self.snapshot.max_request_bytes:
@@ -194,11 +196,16 @@ class BaseHandler(Handler):
 
         None where a route needs no token of this request.
         """
+        known = self._clients.get(self.snapshot)
+        if known is not None:
+            return known
         said = self.fields.get("Authorization", ())
         kind, _, token = said[0].partition(" ") if len(said) == 1 else _NO_TOKEN
         client = self.snapshot.client(token.strip())
         if kind.lower() != "bearer" or client is None:
             raise AuthenticationFailed
+        self._clients.clear()  # of snapshots before this one
+        self._clients[self.snapshot] = client
         return client
 
     def _too_large(self) -> RequestTooLarge:

@@ -17,13 +17,18 @@ from tornado.httputil import (
     RequestStartLine,
 )
 
+from tproxy.core.model import Client
+from tproxy.web.context import Snapshot
+
 _NONE = ("",)
 
 
 class Request(HTTPServerRequest):
     """A request whose query and form are never read.
 
-    `fields` are its headers' values, by names in their usual case.
+    `fields` are its headers' values, by names in their usual case. `clients` are for
+    its handler, to keep whose they are: our server has the same ones for the same
+    headers, as long as the client says no others.
     """
 
     body = b""  # is handed to the handler as it arrives
@@ -38,6 +43,7 @@ class Request(HTTPServerRequest):
         self.method, self.uri, self.version = start_line
         self.headers = headers
         self.fields: dict[str, list[str]] = headers._as_list
+        self.clients: dict[Snapshot, Client] = getattr(headers, "noted", {})
         connected: Any = connection  # has a context, untyped
         context = connected.context
         self.remote_ip = context.remote_ip
