@@ -43,7 +43,7 @@ def read(pieces: list[bytes]) -> list[Read]:
                         break
                     start, rest = head
                     asked = (*start.start_line, *start.headers.get_all())
-                    body, taken = bodies.of(start, LIMITS), b""
+                    body, taken, rest = bodies.begin(start, LIMITS, rest)
                 else:
                     more, rest = body.take(rest)
                     taken += more

@@ -102,17 +102,23 @@ class ChunkedBody:
         self.complete = True
 
 
-def of(head: Head, limits: Limits) -> Body | None:
-    """The body that `head` announces, if it does.
+def begin(head: Head, limits: Limits, data: bytes) -> tuple[Body | None, bytes, bytes]:
+    """The body that is still to come, what `data` has of it, and what comes after it.
+
+    None: all of it has come, or there is none.
 
     Raises:
-        RequestTooLarge: it is going to be longer than any body may be.
+        InvalidRequest: see `Body.take`.
+        RequestTooLarge: it is, or is going to be, longer than any body may be.
     """
-    if head.length is None:
-        return ChunkedBody(limits.body_bytes)
-    if head.length > limits.body_bytes:
-        raise _too_large(limits.body_bytes)
-    return SizedBody(head.length) if head.length else None
+    length, most = head.length, limits.body_bytes
+    if length is not None and length > most:
+        raise _too_large(most)
+    if length is not None and length <= len(data):
+        return None, data[:length], data[length:]
+    body = ChunkedBody(most) if length is None else SizedBody(length)
+    piece, rest = body.take(data)
+    return None if body.complete else body, piece, rest
 
 
 def _too_large(limit: int) -> RequestTooLarge:

@@ -198,16 +198,23 @@ class Connection(asyncio.Protocol):
                     self._since = self._shared.loop.time()
                     self._deadline.set(self._shared.limits.head_seconds)
                 return
-            head, rest = found
-            body = bodies.of(head, self._shared.limits)
+            head, data = found
+            body, piece, rest = bodies.begin(head, self._shared.limits, data)
         except ProxyError as error:
             self._refuse(error, found[0].start_line if found else None)
-        else:
+            return
+        if body is None:
             self._deadline.clear()
-            self._begin(head, body, rest)
+        else:
+            now = self._shared.loop.time()
+            self._since = self._since or now
+            self._deadline.set(self._pace.begin(now))
+            self._pace.count(len(data))
+        if rest:
+            self._reader.keep(rest)
+        self._begin(head, body, piece)
 
-    def _begin(self, head: Head, body: Body | None, rest: bytes) -> None:
-        shared = self._shared
+    def _begin(self, head: Head, body: Body | None, piece: bytes) -> None:
         self._exchange = exchange = Exchange(
             self._peer,
             self,
@@ -216,17 +223,10 @@ class Connection(asyncio.Protocol):
             head.start_line,
             head.keep_alive,
         )
-        delegate = shared.application.start_request(self, exchange)
+        delegate = self._shared.application.start_request(self, exchange)
         self._delivery = delivery = Delivery(delegate, body, self._failed, self._flow)
-        if rest and not self._take(delivery, rest):
-            return
         self._expects_continue = head.expects_continue
-        if delivery.body is not None:
-            now = shared.loop.time()
-            self._since = self._since or now
-            self._deadline.set(self._pace.begin(now))
-            self._pace.count(len(rest))
-        delivery.begin(head)
+        delivery.begin(head, piece)
         self._flow(delivery)
 
     def _take(self, delivery: Delivery, data: bytes) -> bool:
@@ -246,7 +246,7 @@ class Connection(asyncio.Protocol):
         if delivery is not self._delivery:
             return
         most = self._shared.limits.pipelined_bytes
-        if len(self._reader.kept) > most or delivery.waiting_bytes > most:
+        if len(self._reader.kept) > most or len(delivery.waiting) > most:
             self._inflow.hold()
         else:
             self._inflow.release()

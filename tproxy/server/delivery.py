@@ -28,8 +28,7 @@ class Delivery:
     over: bool = attrs.field(default=True, init=False)  # no end is owed: see `begin`
     stopped: bool = attrs.field(default=False, init=False)  # nobody wants the rest
     held: bool = attrs.field(default=False, init=False)  # the delegate is not ready
-    waiting_bytes: int = attrs.field(default=0, init=False)
-    _waiting: list[bytes] = attrs.field(factory=list, init=False)
+    waiting: bytes = attrs.field(default=b"", init=False)  # until it is
 
     def take(self, data: bytes) -> bytes:
         """Keep what belongs to the body; return what comes after it.
@@ -43,13 +42,13 @@ class Delivery:
         piece, rest = self.body.take(data)
         if self.body.complete:
             self.body = None
-        if piece:
-            self._waiting.append(piece)
-            self.waiting_bytes += len(piece)
+        self.waiting += piece
         return rest
 
-    def begin(self, head: Head) -> None:
+    def begin(self, head: Head, piece: bytes) -> None:
+        """Hand over the head, and the piece of the body that came with it."""
         self.over = False
+        self.waiting = piece
         try:
             ready = self._delegate.headers_received(head.start_line, head.headers)
             if ready is not None:
@@ -63,10 +62,8 @@ class Delivery:
         """Hand over what has arrived, until there is no more or the delegate waits."""
         while not (self.over or self.held or self.stopped):
             try:
-                if self._waiting:
-                    data = b"".join(self._waiting)
-                    self._waiting.clear()
-                    self.waiting_bytes = 0
+                if self.waiting:
+                    data, self.waiting = self.waiting, b""
                     taken = self._delegate.data_received(data)
                     if taken is not None:
                         self._hold(taken)
@@ -81,8 +78,7 @@ class Delivery:
 
     def abandon(self) -> None:
         """The rest will not be handed over."""
-        self._waiting.clear()
-        self.waiting_bytes = 0
+        self.waiting = b""
         if not self.over:
             self.over = True
             try:
