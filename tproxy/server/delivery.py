@@ -25,10 +25,10 @@ class Delivery:
     body: Body | None  # None: there is no more to arrive
     _failed: Callable[[BaseException], None]
     _progressed: Callable[[Delivery], None]
-    over: bool = attrs.field(default=True, init=False)  # no end is owed: see `begin`
-    stopped: bool = attrs.field(default=False, init=False)  # nobody wants the rest
-    held: bool = attrs.field(default=False, init=False)  # the delegate is not ready
-    waiting: bytes = attrs.field(default=b"", init=False)  # until it is
+    over: bool = True  # no end is owed: see `begin`
+    stopped: bool = False  # nobody wants the rest
+    held: bool = False  # the delegate is not ready
+    waiting: bytes = b""  # until it is
 
     def take(self, data: bytes) -> bytes:
         """Keep what belongs to the body; return what comes after it.

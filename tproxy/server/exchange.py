@@ -50,11 +50,12 @@ class Exchange(HTTPConnection):
     _http_1_0: bool
     asked: RequestStartLine
     keep_alive: bool
-    started: bool = attrs.field(default=False, init=False)
-    finished: bool = attrs.field(default=False, init=False)
-    _chunked: bool = attrs.field(default=False, init=False)
-    _missing: int | None = attrs.field(default=None, init=False)  # of Content-Length
-    _on_close: Callable[[], None] | None = attrs.field(default=None, init=False)
+    # Not `init=False`, with which attrs looks up each default for each exchange.
+    started: bool = False
+    finished: bool = False
+    _chunked: bool = False
+    _missing: int | None = None  # of Content-Length
+    _on_close: Callable[[], None] | None = None
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """Have `callback` called if the client leaves before the response's end."""

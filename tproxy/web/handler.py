@@ -78,12 +78,11 @@ class Handler(RequestHandler):
     ) -> asyncio.Future[None]:
         if self._finished:
             raise RuntimeError("finish() called twice")
-        self.connection.set_close_callback(None)
         buffered = self._write_buffer
         if chunk:
             buffered.append(chunk if isinstance(chunk, bytes) else chunk.encode())
         if not self._headers_written and self._status_code != 204:
-            self.said["Content-Length"] = [str(sum(map(len, buffered)))]
+            self.said["Content-Length"] = [str(len(b"".join(buffered)))]
         self._finished = True  # it is told once, and nothing is tried again
         try:
             try:
