@@ -83,9 +83,9 @@ class Exchange(HTTPConnection):
             raise HTTPOutputError("the response has a head already")
         if not isinstance(start_line, ResponseStartLine):
             raise TypeError("a server writes responses")
-        code = start_line.code
+        _, code, reason = start_line
         named = headers._as_list
-        lines = [f"HTTP/1.1 {code} {start_line.reason}"]
+        lines = [f"HTTP/1.1 {code} {reason}"]
         for name, values in named.items():
             if len(values) == 1:  # as good as always: a loop would cost as much again
                 lines.append(f"{name}: {values[0]}")

@@ -61,7 +61,7 @@ class Handler(RequestHandler):
         self, transforms: Sequence[object], *args: str | bytes, **_: object
     ) -> None:
         try:
-            result = getattr(self, str(self.request.method).lower())(*args)
+            result = getattr(self, (self.request.method or "").lower())(*args)
             if result is not None:
                 await result
             if not self._finished:
