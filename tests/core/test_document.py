@@ -27,6 +27,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 KEYS = st.sampled_from(["model", "messages", "mödel", 'a"b', "\\", "x"])
+LONG_BLANK = b" " * 5_000  # texts of that length are read in another way
 OBJECTS = st.dictionaries(KEYS | st.text(max_size=4), VALUES, max_size=6)
 
 
@@ -77,12 +78,24 @@ def test_a_valid_document_reads_as_json_loads_reads_it(
 def test_a_span_is_where_its_value_stands(case: tuple[dict[str, Any], bytes]) -> None:
     value, raw = case
 
-    read = parse(raw)
+    for read in (parse(raw), parse(raw + LONG_BLANK)):
+        assert read.span("no key") is None
+        for key in value:
+            start, end = read.span(key) or (0, 0)
+            assert json.loads(read.text[start:end]) == value[key]
+            assert read.text[start:end].strip() == read.text[start:end]
 
-    assert set(read.spans) == set(value)
-    for key, (start, end) in read.spans.items():
-        assert json.loads(read.text[start:end]) == value[key]
-        assert read.text[start:end].strip() == read.text[start:end]
+
+@given(st.binary(max_size=12).map(lambda inner: b'{"a":%b}' % inner))
+def test_a_long_text_is_judged_as_a_short_one(raw: bytes) -> None:
+    judged = []
+    for text in (raw, raw + LONG_BLANK):
+        try:
+            judged.append(parse(text).values)
+        except Malformed as error:
+            judged.append(str(error))
+
+    assert judged[0] == judged[1]
 
 
 @given(documents(), KEYS, st.text(max_size=12))
@@ -97,7 +110,7 @@ def test_replacing_changes_that_value_and_not_a_byte_besides(
 
     assert json.loads(replaced) == {**value, key: new}
     if key in value:
-        start, end = read.spans[key]
+        start, end = read.span(key) or (0, 0)
         before, after = read.text[:start].encode(), read.text[end:].encode()
         assert replaced == before + json.dumps(new).encode() + after
     else:

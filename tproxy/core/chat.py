@@ -87,9 +87,9 @@ class ChatRequest:
                 ) from None
             text, pictures, media = text + said, pictures + seen, media + other
         for name in _SAID_AROUND:
-            if values.get(name):
-                start, end = body.spans[name]
-                text += _size(body.text[start:end])
+            span = body.span(name) if values.get(name) else None
+            if span is not None:
+                text += _size(body.text[slice(*span)])
         return cls(
             body,
             fields.optional(values, "model", str),

@@ -1,14 +1,14 @@
 """A JSON object as received: its values, and where each stands in the text.
 
-Parsing once and remembering positions lets one value be replaced without touching any
-other byte: no key is reordered, no number reformatted, nothing unknown is lost.
+Knowing the positions lets one value be replaced without touching any other byte: no key
+is reordered, no number reformatted, nothing unknown is lost.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from json.scanner import make_scanner
 from typing import Any, Never
 
@@ -19,6 +19,7 @@ from tproxy.core.values import value
 MAX_DEPTH = 64  # of nesting, the body itself being 1
 _GZIP = b"\x1f\x8b"  # begins every gzip file (RFC 1952, 2.3.1)
 _MAX_NUMBER = 500  # characters; nobody means a longer number
+_SHORT = 4_096  # characters that may be read twice, should a position be asked for
 
 _BLANK = re.compile(r"[ \t\n\r]*").match
 _KEY = r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*'  # one without escapes
@@ -34,43 +35,48 @@ class Malformed(ValueError):
 
 @value
 class Document:
-    """`values` by key; `spans` are the values' positions in `text`, in characters."""
+    """`values` by key. Without `_spans` the text is looked through for a position."""
 
     raw: bytes = attrs.field(repr=False)
     text: str = attrs.field(repr=False)
     values: Mapping[str, object] = attrs.field(repr=False)
-    spans: Mapping[str, tuple[int, int]] = attrs.field(repr=False)
+    _spans: Mapping[str, tuple[int, int]] = attrs.field(repr=False, eq=False)
+
+    def span(self, key: str) -> tuple[int, int] | None:
+        """Where the value of `key` is in `text`, in characters; None: there is none."""
+        if self._spans or key not in self.values:
+            return self._spans.get(key)
+        members = _members(self.text)
+        return next((start, end) for name, _, start, end in members if name == key)
 
     def replaced(self, key: str, value: str) -> bytes:
         """The text with `key` set to the string `value`, all else as it was."""
-        said = json.dumps(value)
-        span = self.spans.get(key)
-        if span is None:
-            start = end = self.text.index("{") + 1
-            said = f"{json.dumps(key)}:{said}" + ("," if self.values else "")
-        else:
-            start, end = span
+        start, end, *said = self._change(key, value)
         if len(self.raw) == len(self.text):  # characters are bytes
-            return b"".join((self.raw[:start], said.encode(), self.raw[end:]))
-        return f"{self.text[:start]}{said}{self.text[end:]}".encode()
+            return b"".join((self.raw[:start], "".join(said).encode(), self.raw[end:]))
+        return "".join((self.text[:start], *said, self.text[end:])).encode()
 
     def having(self, key: str, value: object) -> Document:
         """The same with `value` for `key`, which may be new; all else as it was."""
-        said, before, after = json.dumps(value), "", ""
-        if key in self.spans:
-            start, end = self.spans[key]
-        else:
-            start = end = self.text.index("{") + 1
-            before, after = f"{json.dumps(key)}:", "," if self.values else ""
+        start, end, before, said, after = self._change(key, value)
         longer = start + len(before) + len(said) + len(after) - end
         spans = {
             name: (first + longer, last + longer) if first >= start else (first, last)
-            for name, (first, last) in self.spans.items()
+            for name, (first, last) in self._spans.items()
         }
-        at = start + len(before)
-        spans[key] = (at, at + len(said))
+        if spans:
+            at = start + len(before)
+            spans[key] = (at, at + len(said))
         text = f"{self.text[:start]}{before}{said}{after}{self.text[end:]}"
         return Document(text.encode(), text, {**self.values, key: value}, spans)
+
+    def _change(self, key: str, value: object) -> tuple[int, int, str, str, str]:
+        """From where to where `key` is to be set; what is before, in and after it."""
+        said, span = json.dumps(value), self.span(key)
+        if span is not None:
+            return *span, "", said, ""
+        start = self.text.index("{") + 1
+        return start, start, f"{json.dumps(key)}:", said, "," if self.values else ""
 
 
 def parse(raw: bytes) -> Document:
@@ -90,44 +96,66 @@ def parse(raw: bytes) -> Document:
             raise Malformed("The body is compressed; send it as it is.") from None
         raise Malformed("The body is not UTF-8.") from None
     try:
-        document = _read(raw, text)
-    except Malformed:
-        raise
+        values, spans = _read(text)
     except RecursionError:
         raise _too_deep() from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise Malformed(f"The body is not valid JSON: see {place}.") from None
-    if _may_be_deep(raw) and _is_deep(document.values):
+    if _may_be_deep(raw) and _is_deep(values):
         raise _too_deep()
-    return document
+    return Document(raw, text, values, spans)
 
 
-def _read(raw: bytes, text: str) -> Document:
+def _read(text: str) -> tuple[dict[str, object], dict[str, tuple[int, int]]]:
+    """Values and their spans; no spans of a short text, where they are soon found."""
+    values = _at_once(text) if len(text) <= _SHORT else None
+    if values is not None:
+        return values, {}
+    values, spans = {}, {}
+    for key, said, start, end in _members(text):
+        if key in values:
+            raise _twice()
+        values[key], spans[key] = said, (start, end)
+    return values, spans
+
+
+def _at_once(text: str) -> dict[str, object] | None:
+    """The values of a sound text as it mostly comes; of others, None."""
+    try:
+        values, end = _scan(text, 0)
+    except (StopIteration, json.JSONDecodeError):
+        return None
+    whole = end == len(text) and isinstance(values, dict)
+    return values if whole else None
+
+
+def _members(text: str) -> Iterator[tuple[str, object, int, int]]:
+    """Each key, its value, and where that begins and ends.
+
+    Raises:
+        json.JSONDecodeError: at the first thing that is wrong.
+        Malformed: that is not its form.
+    """
     found = _OPENING(text)
     if found is None:
         _DECODER.decode(text)  # says what is wrong, unless it is valid and no object
         raise Malformed("The body is not a JSON object.")
-    values: dict[str, object] = {}
-    spans: dict[str, tuple[int, int]] = {}
     (key, end), at = found.groups(), found.end()
     while end is None:
         if key is None:
             key, at = _escaped_key(text, at)
-        if key in values:
-            raise _twice()
         try:
-            values[key], after = _scan(text, at)
+            value, after = _scan(text, at)
         except StopIteration as stop:
             raise json.JSONDecodeError("expected a value", text, stop.value) from None
-        spans[key] = (at, after)
+        yield key, value, at, after
         found = _NEXT(text, after)
         if found is None:
             raise json.JSONDecodeError("expected ',' or '}'", text, after)
         (key, end), at = found.groups(), found.end()
     if at != len(text):
         raise json.JSONDecodeError("text after the object", text, at)
-    return Document(raw, text, values, spans)
 
 
 def _escaped_key(text: str, at: int) -> tuple[str, int]:
@@ -199,21 +227,15 @@ def _may_be_deep(raw: bytes) -> bool:
     return False
 
 
-def _is_deep(values: Mapping[str, object]) -> bool:
-    level: list[object] = [values]
+def _is_deep(values: dict[str, object]) -> bool:
+    level: list[dict[str, object] | list[object]] = [values]
     for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level
-            for inner in _members(outer)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
             if isinstance(inner, (dict, list))
         ]
         if not level:
             return False
     return True
-
-
-def _members(value: object) -> Iterable[object]:
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, list) else ()
