@@ -63,11 +63,11 @@ class OpenAI:
     def parse_response(
         self, head: UpstreamHead, body: bytes, chat: ChatRequest, model: Model
     ) -> Reply:
-        # OpenRouter and DeepSeek send blank lines while the model works; strip them
-        # for reading only.
-        if not body.strip():
-            raise UpstreamFailed.of(model.name, failures.EMPTY, "no body")
+        # OpenRouter and DeepSeek send blank lines while the model works; they are left
+        # out for reading only.
         said = parsed(body)
+        if said is None and not body.strip():
+            raise UpstreamFailed.of(model.name, failures.EMPTY, "no body")
         if saying.is_error(said):
             raise complaint.read(None, head.headers, body, model)
         if not isinstance(said, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from json.scanner import make_scanner
 
 from tproxy.core import failures
 from tproxy.core.errors import UpstreamFailed
@@ -14,7 +15,7 @@ from tproxy.core.upstream import UpstreamHead
 Object = Mapping[str, object]
 
 _BLANK = " \t\n\r"
-_read = json.JSONDecoder().raw_decode
+_scan = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed errs
 _NO_STREAMS = ("text/html", "application/xml")
 
 
@@ -23,8 +24,8 @@ def parsed(data: bytes) -> object:
     try:
         text = data.decode().removeprefix("\ufeff").strip(_BLANK)
         said: object
-        said, end = _read(text)
-    except (ValueError, RecursionError):
+        said, end = _scan(text, 0)
+    except (StopIteration, ValueError, RecursionError):
         return None
     return said if end == len(text) else None
 

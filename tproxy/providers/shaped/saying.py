@@ -87,9 +87,13 @@ def usage(said: object) -> Usage | None:
     """As OpenAI gives it, or Groq, within `x_groq` of a stream's last chunk."""
     if not isinstance(said, dict):
         return None
-    groq = said.get("x_groq")
-    usage = said.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+    usage = said.get("usage")
+    if not usage:
+        groq = said.get("x_groq")
+        usage = groq.get("usage") if isinstance(groq, dict) else None
     if not isinstance(usage, dict):
         return None
-    names = ("prompt_tokens", "completion_tokens")
-    return Usage(*(tokens.counted(usage.get(name)) for name in names))
+    return Usage(
+        tokens.counted(usage.get("prompt_tokens")),
+        tokens.counted(usage.get("completion_tokens")),
+    )
