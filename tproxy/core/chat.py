@@ -15,8 +15,9 @@ from tproxy.core.values import value
 _OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
 _MOST_TOKENS = 1 << 53  # a larger number is no number of tokens
 _MEDIA = frozenset({"input_audio", "audio_url", "video_url", "file"})
-_SAID_BESIDE = ("tool_calls", "function_call", "reasoning_content")  # the content
-_SAID_AROUND = ("tools", "functions", "response_format")  # the messages
+# Beside the content of a message, and around all messages.
+_SAID_BESIDE = frozenset({"tool_calls", "function_call", "reasoning_content"})
+_SAID_AROUND = ("tools", "functions", "response_format")
 
 
 @value
@@ -129,28 +130,24 @@ def _weigh(message: object) -> tuple[int, int, int]:
     if not isinstance(message.get("role"), str):
         raise _Wrong(".role", "must be a string")
     text = pictures = media = 0
-    match message.get("content"):
-        case str(content):
-            text = _size(content)
-        case list(parts):
-            for index, part in enumerate(parts):
-                kind = part.get("type") if isinstance(part, dict) else None
-                if not isinstance(kind, str):
-                    at = f".content[{index}]"
-                    raise _Wrong(at, "must be an object with a type")
-                if kind == "image_url":
-                    pictures += 1
-                elif kind in _MEDIA:
-                    media += 1
-                else:
-                    text += _texts(part)
-        case None:
-            pass
-        case _:
-            raise _Wrong(".content", "must be a string or an array of parts")
-    for name in _SAID_BESIDE:
-        if name in message:
-            text += _texts(message[name])
+    content = message.get("content")
+    if isinstance(content, str):
+        text = _size(content)
+    elif isinstance(content, list):
+        for index, part in enumerate(content):
+            kind = part.get("type") if isinstance(part, dict) else None
+            if not isinstance(kind, str):
+                raise _Wrong(f".content[{index}]", "must be an object with a type")
+            if kind == "image_url":
+                pictures += 1
+            elif kind in _MEDIA:
+                media += 1
+            else:
+                text += _texts(part)
+    elif content is not None:
+        raise _Wrong(".content", "must be a string or an array of parts")
+    if not _SAID_BESIDE.isdisjoint(message):
+        text += sum(_texts(message.get(name)) for name in _SAID_BESIDE)
     return text, pictures, media
 
 
