@@ -52,9 +52,9 @@ class Document:
     def replaced(self, key: str, value: str) -> bytes:
         """The text with `key` set to the string `value`, all else as it was."""
         start, end, *said = self._change(key, value)
-        if len(self.raw) == len(self.text):  # characters are bytes
-            return b"".join((self.raw[:start], "".join(said).encode(), self.raw[end:]))
-        return "".join((self.text[:start], *said, self.text[end:])).encode()
+        first, last = self._bytes(start, end)
+        raw = memoryview(self.raw)
+        return b"".join((raw[:first], "".join(said).encode(), raw[last:]))
 
     def having(self, key: str, value: object) -> Document:
         """The same with `value` for `key`, which may be new; all else as it was."""
@@ -69,6 +69,17 @@ class Document:
             spans[key] = (at, at + len(said))
         text = f"{self.text[:start]}{before}{said}{after}{self.text[end:]}"
         return Document(text.encode(), text, {**self.values, key: value}, spans)
+
+    def _bytes(self, start: int, end: int) -> tuple[int, int]:
+        """Where in `raw` the characters from `start` to `end` are."""
+        raw, text = self.raw, self.text
+        if len(raw) == len(text):  # characters are bytes
+            return start, end
+        if start < len(text) // 2:
+            first = len(text[:start].encode())
+        else:
+            first = len(raw) - len(text[start:].encode())
+        return first, first + len(text[start:end].encode())
 
     def _change(self, key: str, value: object) -> tuple[int, int, str, str, str]:
         """From where to where `key` is to be set; what is before, in and after it."""
