@@ -15,10 +15,10 @@ class StaticKey:
     async def sign(
         self, request: UpstreamRequest, upstream: Upstream
     ) -> UpstreamRequest:
-        at = upstream.auth
-        if not (upstream.token and request.ours and isinstance(at, KeyHeader)):
+        at, key = upstream.auth, upstream.token.reveal()
+        if not (key and request.ours and isinstance(at, KeyHeader)):
             return request
-        said = f"{at.scheme} {upstream.token.reveal()}".lstrip()
+        said = f"{at.scheme} {key}" if at.scheme else key
         headers = (*request.headers, (at.name, said))
         return UpstreamRequest(request.method, request.url, headers, request.body)
 

@@ -34,6 +34,9 @@ from tproxy.providers.shaped.embeddings import Embeddings
 from tproxy.providers.shaped.images import Images
 from tproxy.providers.unstreamed import Unstreamed
 
+_TYPE = ("Content-Type", "application/json")
+_WHOLE = (_TYPE, ("Accept", "application/json"))
+_STREAMED = (_TYPE, ("Accept", "text/event-stream"))
 # Their streams end with usage in any case, and `stream_options` is refused (a 422).
 _TELL_USAGE_UNASKED = frozenset({"api.mistral.ai"})
 # An event of comments and one chunk; and what makes a chunk worth a closer look.
@@ -46,17 +49,12 @@ class OpenAI:
     """The `core.upstream.ProviderAdapter` of this dialect."""
 
     def build_request(self, chat: ChatRequest, model: Model) -> UpstreamRequest:
-        accept = "text/event-stream" if chat.stream else "application/json"
-        if _is_ours_to_count(chat, model):
+        if chat.stream and _is_ours_to_count(chat, model):
             chat = chat.wanting_usage()
         return UpstreamRequest(
             "POST",
             model.upstream.url,
-            (
-                ("Content-Type", "application/json"),
-                ("Accept", accept),
-                *model.upstream.headers,
-            ),
+            (_STREAMED if chat.stream else _WHOLE) + model.upstream.headers,
             chat.naming(model.upstream_name),
         )
 
@@ -204,8 +202,8 @@ class PassThrough:
 
 
 def _is_ours_to_count(chat: ChatRequest, model: Model) -> bool:
-    """Whether we need to hear of a usage that the client has not asked for."""
-    if not (chat.stream and model.counts_tokens) or chat.plain:
+    """Whether we need to hear of a usage that who asked for a stream has not."""
+    if not model.counts_tokens or chat.plain:
         return False
     unasked = urlsplit(model.upstream.url).hostname in _TELL_USAGE_UNASKED
     return not (unasked or includes_usage(chat.document.values))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import attrs
 
@@ -31,21 +33,25 @@ class Doors:
     transport: Transport
     outside: Transport
 
-    async def signed(
+    def signed(
         self, request: UpstreamRequest, model: Model, left: float
-    ) -> UpstreamRequest:
+    ) -> Coroutine[Any, Any, UpstreamRequest]:
         """The request with its credential, which may take `left` seconds to get.
 
         Raises:
             Broken: it took longer.
             UpstreamFailed: there is none to be had.
         """
-        upstream = model.upstream
-        if isinstance(upstream.auth, KeyHeader):  # is at hand, and needs no timer
-            return await self.signer.sign(request, upstream)
+        if isinstance(model.upstream.auth, KeyHeader):  # is at hand; needs no timer
+            return self.signer.sign(request, model.upstream)
+        return self._signed_in_time(request, model, left)
+
+    async def _signed_in_time(
+        self, request: UpstreamRequest, model: Model, left: float
+    ) -> UpstreamRequest:
         try:
             async with asyncio.timeout(left):
-                return await self.signer.sign(request, upstream)
+                return await self.signer.sign(request, model.upstream)
         except TimeoutError:
             raise Broken(failures.TIMED_OUT, "no token in time") from None
         except UpstreamFailed as error:

@@ -159,7 +159,8 @@ class Reply:
             self.over = True
             self._error = error
             self.flow = None
-            self._wake()
+            if self._waiter is not None:
+                self._wake()
 
     def _decoded(self, head: UpstreamHead, coding: str) -> UpstreamHead:
         """Prepare to decode."""
@@ -185,7 +186,8 @@ class Reply:
                 decoder.feed(data)
             data = decoder.take()
             self.held = decoder.held
-        self._go_on()
+        if self.flow is not None:
+            self._go_on()
         return data
 
     def _go_on(self) -> None:
