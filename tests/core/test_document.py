@@ -86,9 +86,23 @@ def test_a_span_is_where_its_value_stands(case: tuple[dict[str, Any], bytes]) ->
             assert read.text[start:end].strip() == read.text[start:end]
 
 
+@given(documents(), KEYS)
+@settings(deadline=None)
+def test_positions_are_right_after_a_value_was_set(
+    case: tuple[dict[str, Any], bytes], key: str
+) -> None:
+    for raw in (case[1], case[1] + LONG_BLANK):
+        after = parse(raw).having(key, ["new", {"x": 1}])
+
+        again = parse(after.text.encode())
+        assert after == again
+        for name in again.values:
+            assert after.span(name) == again.span(name)
+
+
 @given(st.binary(max_size=12).map(lambda inner: b'{"a":%b}' % inner))
 def test_a_long_text_is_judged_as_a_short_one(raw: bytes) -> None:
-    judged = []
+    judged: list[object] = []
     for text in (raw, raw + LONG_BLANK):
         try:
             judged.append(parse(text).values)
