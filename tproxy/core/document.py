@@ -46,8 +46,10 @@ class Document:
         """Where the value of `key` is in `text`, in characters; None: there is none."""
         if self._spans or key not in self.values:
             return self._spans.get(key)
-        members = _members(self.text)
-        return next((start, end) for name, _, start, end in members if name == key)
+        for name, _, start, end in _members(self.text):
+            if name == key:
+                return start, end
+        return None
 
     def replaced(self, key: str, value: str) -> bytes:
         """The text with `key` set to the string `value`, all else as it was."""
