@@ -39,9 +39,12 @@ _WHOLE = (_TYPE, ("Accept", "application/json"))
 _STREAMED = (_TYPE, ("Accept", "text/event-stream"))
 # Their streams end with usage in any case, and `stream_options` is refused (a 422).
 _TELL_USAGE_UNASKED = frozenset({"api.mistral.ai"})
-# An event of comments and one chunk; and what makes a chunk worth a closer look.
+# An event of comments and one chunk, and the end of one; and what makes a chunk worth a
+# closer look.
 _CHUNK = re.compile(rb"(?::.*+\n)*+data: ?\{.*+(?<=\})\n\n").fullmatch
+_CHUNK_END = re.compile(rb'".*+(?<=\})\n\n').fullmatch
 _NOTABLE = re.compile(rb'"(?:error"|finish_reason"\s*:\s*"|usage"\s*:\s*\{)').search
+_CONTENT = b'"content":"'
 
 
 @attrs.frozen
@@ -115,11 +118,14 @@ class PassThrough:
     _cutter: sse.Cutter = attrs.field(factory=sse.Cutter, init=False)
     _is_usage: bool = attrs.field(default=False, init=False)  # of the event at hand
     _ended: bool = attrs.field(default=False, init=False)  # [DONE] or a finish reason
+    # Of the last plain chunks: what came before their text, and what after it.
+    _before: bytes = attrs.field(default=b"", init=False)
+    _after: bytes = attrs.field(default=b"", init=False)
 
     def feed(self, data: bytes) -> bytes:
         if self.failure is not None:
             return b""
-        if self.begun and not self._cutter.held and _is_plain(data):
+        if self.begun and not self._cutter.held and self._is_plain(data):
             return data  # one event, as they mostly come
         ready = self._take(self._cutter.feed(data))
         if self._cutter.overlong and self.failure is None:
@@ -153,7 +159,7 @@ class PassThrough:
         """Go through `whole` event by event, up to the first that is an error."""
         ready = []
         for raw in sse.split(whole):
-            if not (self.begun and _is_plain(raw)):
+            if not (self.begun and self._is_plain(raw)):
                 self.failure = self._fault(raw, last=last)
                 if self.failure is not None:
                     break
@@ -161,6 +167,33 @@ class PassThrough:
                     continue
             ready.append(raw)
         return b"".join(ready)
+
+    def _is_plain(self, raw: bytes) -> bool:
+        """Whether this is one event, and a chunk like most, that needs no parsing.
+
+        The chunks of a stream differ in their text; the rest is looked at when it
+        changes. A text without quotes cannot hold what makes a chunk worth a look.
+        """
+        start = len(self._before)
+        if start and raw.startswith(self._before):
+            end = raw.find(b'"', start)
+            after = raw[end:]
+            if after != self._after:
+                if _CHUNK_END(after) is None or _NOTABLE(after) is not None:
+                    return False
+                self._after = after
+            if 10 in raw[start:end]:  # a line's end; bytes are asked for much slower
+                return False
+        else:
+            if _CHUNK(raw) is None or _NOTABLE(raw) is not None:
+                return False
+            choices = raw.find(b'"choices"')
+            if choices < 0:
+                return False
+            text = raw.find(_CONTENT, choices)
+            if text >= 0:
+                self._before = raw[: text + len(_CONTENT)]
+        return raw.isascii() or sse.is_text(raw)
 
     def _fault(self, raw: bytes, *, last: bool) -> UpstreamFailed | None:
         """Note what an event says; return what is wrong with it."""
@@ -207,16 +240,6 @@ def _is_ours_to_count(chat: ChatRequest, model: Model) -> bool:
         return False
     unasked = urlsplit(model.upstream.url).hostname in _TELL_USAGE_UNASKED
     return not (unasked or includes_usage(chat.document.values))
-
-
-def _is_plain(raw: bytes) -> bool:
-    """Whether this is one event, and a chunk like most, that needs no parsing."""
-    return (
-        _CHUNK(raw) is not None
-        and b'"choices"' in raw
-        and _NOTABLE(raw) is None
-        and (raw.isascii() or sse.is_text(raw))
-    )
 
 
 def _is_comment(raw: bytes) -> bool:

@@ -133,7 +133,8 @@ class Speech:
 
     def _handed_on(self, ready: bytes) -> bytes:
         self._sent = ready
-        if b"[DONE]" in ready and _END(ready):
+        # From behind, where it is; and `in` takes twice as long for bytes as a search.
+        if ready.rfind(b"[DONE]") >= 0 and _END(ready):
             self._asking.finish(self._reader.usage)
         return ready
 

@@ -54,13 +54,15 @@ class ReplyParser:
         "complete",
         "head",
         "keep",
+        "on_body",
         "parts",
     )
 
     def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.on_body = self.parts.append  # as llhttp calls it
         self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
-        self.parts: list[bytes] = []
         self.reset(is_head=False)
 
     def reset(self, *, is_head: bool) -> None:
@@ -95,7 +97,7 @@ class ReplyParser:
             parts = self.parts
             body = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
             excess = self._excess + len(data) - 3 * body - 16 * len(parts)
-            self._excess = max(0, excess)
+            self._excess = excess if excess > 0 else 0
             if excess > LONGEST_FRAMING:
                 return f"over {LONGEST_FRAMING} bytes of chunk framing"
         return None
@@ -161,9 +163,6 @@ class ReplyParser:
         if self._is_head:
             self.complete = True
             raise _Stop("the answer to HEAD ends here")
-
-    def on_body(self, body: bytes) -> None:
-        self.parts.append(body)
 
     def on_message_complete(self) -> None:
         if self.head is not None:
