@@ -351,6 +351,60 @@ def test_what_looks_like_a_chunk_is_not_parsed_once_content_has_begun() -> None:
     assert sliced(ROLE + garbage + HELLO + STOP).failure is failures.MALFORMED
 
 
+TEXTS = ["", "Hi", "привет", "error", "usage", '\\"', '"', '":{', '","error":1', "\n\n"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(['"content":"', '"content": "', '"content":null,"a":"']),
+            st.lists(st.sampled_from(TEXTS), max_size=3).map("".join),
+            st.sampled_from(['"}}]}', '"}}],"usage":{}}', '":{}}]}', '"}}]', "}}]}"]),
+        ),
+        max_size=5,
+    )
+)
+def test_what_came_before_changes_nothing_about_a_chunk(
+    said: list[tuple[str, str, str]],
+) -> None:
+    chunks = [
+        f'data: {{"choices":[{{"delta":{{{"".join(each)}\n\n'.encode() for each in said
+    ]
+    reader, forgetful = PassThrough(MODEL), PassThrough(MODEL)
+    for each in (HELLO, *chunks):
+        forgetful._before = b""
+
+        assert reader.feed(each) == forgetful.feed(each)
+
+        assert str(reader.failure) == str(forgetful.failure)
+        assert reader.usage == forgetful.usage
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("error", '","a'),
+        ("usage", '":{'),
+        ("finish_reason", '":"stop'),
+        ("Hi\n\nHi", ""),
+    ],
+)
+def test_a_chunk_like_the_last_is_looked_at_for_what_its_text_makes_of_it(
+    text: str, rest: str
+) -> None:
+    one, other = (
+        b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % (each + rest).encode()
+        for each in ("Hi", text)
+    )
+    reader = PassThrough(MODEL)
+    reader.feed(HELLO)
+
+    assert reader.feed(one) == one
+    assert reader.failure is None
+    assert reader.feed(other) == b""
+    assert reader.failure is not None
+
+
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([HELLO, STOP]), max_size=6))
 def test_no_bytes_are_a_surprise(reads: list[bytes]) -> None:
     assert b"".join(reads).startswith(read(*reads).handed_on)

@@ -39,12 +39,13 @@ _WHOLE = (_TYPE, ("Accept", "application/json"))
 _STREAMED = (_TYPE, ("Accept", "text/event-stream"))
 # Their streams end with usage in any case, and `stream_options` is refused (a 422).
 _TELL_USAGE_UNASKED = frozenset({"api.mistral.ai"})
-# An event of comments and one chunk, and the end of one; and what makes a chunk worth a
-# closer look.
+# An event of comments and one chunk; and what makes a chunk worth a closer look.
 _CHUNK = re.compile(rb"(?::.*+\n)*+data: ?\{.*+(?<=\})\n\n").fullmatch
-_CHUNK_END = re.compile(rb'".*+(?<=\})\n\n').fullmatch
 _NOTABLE = re.compile(rb'"(?:error"|finish_reason"\s*:\s*"|usage"\s*:\s*\{)').search
-_CONTENT = b'"content":"'
+# Up to the text of a chunk, and what may come after it, the last quote of it first.
+_TEXT = re.compile(rb'"(?:(?:reasoning_)?content|reasoning|arguments)": ?"').search
+_REST = re.compile(rb'"(?!\s*:).*+(?<=\})\n\n').fullmatch
+_KEPT = 4_096  # bytes of either to compare with; chunks of words are shorter
 
 
 @attrs.frozen
@@ -118,7 +119,7 @@ class PassThrough:
     _cutter: sse.Cutter = attrs.field(factory=sse.Cutter, init=False)
     _is_usage: bool = attrs.field(default=False, init=False)  # of the event at hand
     _ended: bool = attrs.field(default=False, init=False)  # [DONE] or a finish reason
-    # Of the last plain chunks: what came before their text, and what after it.
+    # Of plain chunks: what came before their text, and what after it.
     _before: bytes = attrs.field(default=b"", init=False)
     _after: bytes = attrs.field(default=b"", init=False)
 
@@ -171,29 +172,31 @@ class PassThrough:
     def _is_plain(self, raw: bytes) -> bool:
         """Whether this is one event, and a chunk like most, that needs no parsing.
 
-        The chunks of a stream differ in their text; the rest is looked at when it
-        changes. A text without quotes cannot hold what makes a chunk worth a look.
+        The chunks of a stream differ in their text: all else is looked at once, until
+        it changes. A text without quotes has nothing notable in it, unless it is one.
         """
         start = len(self._before)
         if start and raw.startswith(self._before):
             end = raw.find(b'"', start)
-            after = raw[end:]
-            if after != self._after:
-                if _CHUNK_END(after) is None or _NOTABLE(after) is not None:
-                    return False
-                self._after = after
-            if 10 in raw[start:end]:  # a line's end; bytes are asked for much slower
-                return False
-        else:
-            if _CHUNK(raw) is None or _NOTABLE(raw) is not None:
-                return False
-            choices = raw.find(b'"choices"')
-            if choices < 0:
-                return False
-            text = raw.find(_CONTENT, choices)
-            if text >= 0:
-                self._before = raw[: text + len(_CONTENT)]
+            text, after = raw[start:end], raw[end:]
+            known = after == self._after or self._is_rest(after)
+            if known and text != b"error" and 10 not in text:  # 10 is a line's end
+                return raw.isascii() or sse.is_text(raw)
+        if _CHUNK(raw) is None or _NOTABLE(raw) is not None:
+            return False
+        choices = raw.find(b'"choices"')
+        if choices < 0:
+            return False
+        found = _TEXT(raw, choices)
+        if found is not None and found.end() <= _KEPT:
+            self._before = raw[: found.end()]
         return raw.isascii() or sse.is_text(raw)
+
+    def _is_rest(self, after: bytes) -> bool:
+        plain = _REST(after) is not None and _NOTABLE(after) is None
+        if plain and len(after) <= _KEPT:
+            self._after = after
+        return plain
 
     def _fault(self, raw: bytes, *, last: bool) -> UpstreamFailed | None:
         """Note what an event says; return what is wrong with it."""

@@ -100,6 +100,8 @@ class Speech:
 
     async def _last(self) -> bytes:
         """What follows the end mark, which nobody waits for much longer."""
+        if getattr(self._reply, "over", False):  # there is nothing to wait for
+            return await self._reply.read()
         loop = asyncio.get_running_loop()
         if self._until is None:
             self._until = loop.time() + _GRACE

@@ -97,7 +97,7 @@ class ReplyParser:
             parts = self.parts
             body = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
             excess = self._excess + len(data) - 3 * body - 16 * len(parts)
-            self._excess = excess if excess > 0 else 0
+            self._excess = max(0, excess)
             if excess > LONGEST_FRAMING:
                 return f"over {LONGEST_FRAMING} bytes of chunk framing"
         return None

@@ -100,7 +100,8 @@ class AnsweringHandler(BaseHandler):
             try:
                 self._begin(answer)
                 if begun.body is not None:
-                    await begun.body.pour(self.send)
+                    await self.send(await anext(begun.body, b""))  # the head with it
+                    await begun.body.pour(self.connection.write)
             finally:
                 if begun.body is not None:  # else it is over already
                     await answer.end()
