@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import attrs
 
-from tproxy.core.budget import Budget, Cost, Limit, Outcome
+from tproxy.core.budget import Budget, Limit, Outcome
 from tproxy.core.leases import (
     CONCURRENCY,
     REST,
@@ -19,13 +19,12 @@ from tproxy.core.leases import (
     Denial,
     Heard,
     LeaseId,
-    Room,
     Want,
 )
 from tproxy.core.windows import HOUR, MINUTE
-from tproxy.state.books import UNITS, Book, Sizes, sizes
+from tproxy.state.books import Book, Sizes, sizes
 from tproxy.state.moments import Moment
-from tproxy.state.plans import Held, Line, Plan
+from tproxy.state.plans import Held, Plan
 
 _MOST_PLANS = 10_000
 _MOST_LATE = 10_000
@@ -45,21 +44,30 @@ class Ledger:
     held: dict[LeaseId, Held] = attrs.field(factory=dict)
     late: dict[LeaseId, Held] = attrs.field(factory=dict)
     _plans: dict[tuple[Budget, ...], Plan] = attrs.field(factory=dict)
+    _known: dict[int, Plan] = attrs.field(factory=dict)  # the same by id of its budgets
     _sweep_at: float = math.inf  # no lease expires before
 
     def plan(self, budgets: Sequence[Budget], *, high: bool = False) -> Plan:
-        key = tuple(budgets)  # cheap: a budget knows its hash
-        plan = self._plans.get(key)
+        plan = self._known.get(id(budgets))
+        if plan is None or plan.budgets is not budgets:
+            plan = self._planned(tuple(budgets))
+        return plan.first or plan if high else plan
+
+    def _planned(self, budgets: tuple[Budget, ...]) -> Plan:
+        """Who asks often hands in the same tuple, and need not have it hashed."""
+        plan = self._plans.get(budgets)
         if plan is None:
             if len(self._plans) >= _MOST_PLANS:  # reloads leave their own behind
                 self._plans.clear()
-            books = tuple((self._book(b), b) for b in dict.fromkeys(key))
-            plan = self._plans[key] = Plan.of(key, books)
-        return plan.first or plan if high else plan
+                self._known.clear()
+            books = tuple((self._book(b), b) for b in dict.fromkeys(budgets))
+            plan = Plan.of(budgets, books)
+            self._plans[budgets] = self._known[id(budgets)] = plan
+        return plan
 
-    def denial(self, plan: Plan, cost: Cost, now: Moment) -> Denial | None:
+    def denial(self, plan: Plan, wanted: Sizes, now: Moment) -> Denial | None:
         """What has to be waited for longest; None if all can give that much now."""
-        wanted, steady = sizes(cost), now.steady
+        steady = now.steady
         worst: Denial | None = None
         for book, budget in plan.books:
             rest = book.rest
@@ -88,7 +96,7 @@ class Ledger:
     def waits(self, wants: Sequence[Want], now: Moment) -> list[float]:
         """For each of `wants`, the seconds until it fits."""
         denials = [
-            self.denial(self.plan(budgets, high=cost.high), cost, now)
+            self.denial(self.plan(budgets, high=cost.high), sizes(cost), now)
             for budgets, cost in wants
         ]
         return [0.0 if denial is None else denial.wait for denial in denials]
@@ -122,12 +130,16 @@ class Ledger:
             stake.demand.add(wanted[stake.index], steady)
         for book, _ in plan.books:
             book.touched = steady
+            book.held += 1
             if book.rest.guess:
                 book.rest.admit(lease, steady)
-        self.hold(lease, Held(plan, wanted, steady, steady + seconds))
+        expires = steady + seconds
+        self.held[lease] = Held(plan, wanted, steady, expires)
+        if expires < self._sweep_at:
+            self._sweep_at = expires
 
     def hold(self, lease: LeaseId, held: Held) -> None:
-        """Enter a lease that its counters know of already."""
+        """Enter one that was taken before: its counters know of it."""
         for book, _ in held.plan.books:
             book.held += 1
         self.held[lease] = held
@@ -154,20 +166,25 @@ class Ledger:
     def settle(
         self,
         lease: LeaseId,
-        actual: Sizes,
+        actual: Sizes | None,
         outcome: Outcome,
         head: float,
         end: float,
         now: Moment,
     ) -> None:
-        """It has ended at `end`; if nobody said yet, it was reached at `head`."""
+        """It has ended at `end`; if nobody said yet, it was reached at `head`.
+
+        It took what was reserved, if not `actual`.
+        """
         held = self._end(lease, now, served=outcome is not Outcome.REFUSAL)
         if held is None:
             return
+        sizes = held.sizes
+        if actual is None:
+            actual = sizes
         for line in held.plan.counted:
-            counter, reserved = line.counter, held.sizes[line.index]
-            counts = outcome in line.budget.counts
-            amount = actual[line.index] if counts else 0
+            counter, reserved = line.counter, sizes[line.index]
+            amount = actual[line.index] if outcome in line.budget.counts else 0
             if held.at is None or line.lasting:
                 counter.flight -= reserved
                 if counter.due <= now.steady:
@@ -241,29 +258,6 @@ class Ledger:
         lines = self.plan((budget,)).lines
         return [(line.limit, line.counter.drift) for line in lines]
 
-    def rooms(self, plan: Plan, now: Moment) -> tuple[Room, ...]:
-        """What is left of each unit, just after `denial` has looked at all."""
-        least: list[Line | None] = [None, None, None]
-        lefts = [0, 0, 0]
-        steady = now.steady
-        for line in plan.lines:
-            counter, index = line.counter, line.index
-            left = line.usable - counter.used - counter.flight
-            if counter.extra:
-                left -= counter.more(steady)
-            if least[index] is None or left < lefts[index]:
-                least[index], lefts[index] = line, left
-        for stake in plan.stakes:
-            left, index = stake.left(now), stake.index
-            if left < lefts[index]:
-                least[index], lefts[index] = stake, left
-        rooms = []
-        for index, tightest in enumerate(least):
-            if tightest is not None:
-                left, resets_in = max(lefts[index], 0), tightest.resets_in(now)
-                rooms.append(Room(UNITS[index], tightest.usable, left, resets_in))
-        return tuple(rooms)
-
     def state(self, budget: Budget, now: Moment) -> BudgetState:
         return self._book(budget).state(budget, now)
 
@@ -283,7 +277,7 @@ class Ledger:
         return held
 
     def _end(self, lease: LeaseId, now: Moment, *, served: bool) -> Held | None:
-        held = self._held(lease, now)
+        held = self.held.get(lease) or self._held(lease, now)
         if held is not None:
             del self.held[lease]
             for book, _ in held.plan.books:

@@ -7,7 +7,8 @@ take are one step.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import attrs
 
@@ -31,6 +32,10 @@ from tproxy.state.moments import Calm, Moment
 from tproxy.state.seeding import meet
 
 
+def _ids() -> Iterator[LeaseId]:
+    return cast("Iterator[LeaseId]", map(str, itertools.count()))
+
+
 @attrs.define(eq=False)
 class MemoryQuotas:
     """`core.leases.QuotaStore` in memory."""
@@ -39,7 +44,7 @@ class MemoryQuotas:
     _drifts: Drifts | None = None  # warns, if anybody is to hear it
     _ledger: Ledger = attrs.field(factory=Ledger, init=False)
     _calm: Calm = attrs.field(factory=Calm, init=False)
-    _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
+    _ids: Iterator[LeaseId] = attrs.field(factory=_ids, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._now()  # what a jump is counts from here
@@ -55,16 +60,17 @@ class MemoryQuotas:
         ledger.sweep(now)
         if not plan.met:
             meet(plan, now)
-        denial = ledger.denial(plan, cost, now)
+        wanted = sizes(cost)
+        denial = ledger.denial(plan, wanted, now)
         if denial is not None:
             if plan.stakes:
                 budget = ledger.in_vain(plan, denial, now)
                 if budget is not None:
-                    ledger.wish(budget, sizes(cost), cost.high, now)
+                    ledger.wish(budget, wanted, cost.high, now)
             return denial
-        lease = LeaseId(str(next(self._ids)))
-        ledger.take(lease, plan, sizes(cost), lease_seconds, now)
-        return Lease(lease, plan.budgets, cost, ledger.rooms(plan, now))
+        lease = next(self._ids)
+        ledger.take(lease, plan, wanted, lease_seconds, now)
+        return Lease(lease, plan.budgets, cost, plan.rooms(now))
 
     def reached(self, lease: Lease) -> None:
         now = self._now()
@@ -82,9 +88,9 @@ class MemoryQuotas:
         *,
         heard: bool = True,
     ) -> None:
-        now, cost = self._now(), lease.cost if actual is None else actual
+        now, used = self._now(), None if actual is None else sizes(actual)
         at = now.steady if heard else now.steady + UNHEARD_SECONDS
-        self._ledger.settle(lease.id, sizes(cost), outcome, at, at, now)
+        self._ledger.settle(lease.id, used, outcome, at, at, now)
 
     async def release(self, lease: Lease) -> None:
         self._ledger.release(lease.id, self._now())
@@ -112,8 +118,8 @@ class MemoryQuotas:
     ) -> tuple[Room, ...]:
         ledger, now = self._look()
         plan = ledger.plan(budgets, high=cost.high)
-        ledger.denial(plan, cost, now)  # lets go of what is over
-        return ledger.rooms(plan, now)
+        ledger.denial(plan, sizes(cost), now)  # lets go of what is over
+        return plan.rooms(now)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
         ledger, now = self._look()

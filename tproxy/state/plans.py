@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Iterator
+from typing import TypeVar
 
 import attrs
 
 from tproxy.core.budget import Budget, Limit, Unit
-from tproxy.core.leases import Heard
-from tproxy.state.books import INDEX, Book, Sizes
+from tproxy.core.leases import Heard, Room
+from tproxy.state.books import INDEX, UNITS, Book, Sizes
 from tproxy.state.counting import Counter
 from tproxy.state.first_use import FirstUse
 from tproxy.state.moments import Moment
 from tproxy.state.shares import Demand, bound, part_of
 
+L = TypeVar("L", bound="Line")
 Books = tuple[tuple[Book, Budget], ...]
 
 
@@ -27,13 +30,15 @@ class Line:
     limit: Limit
     budget: Budget
     lasting: bool = attrs.field(init=False)  # used until the end, not at the head
+    whole: Counter = attrs.field(init=False)  # of all who draw on the limit
+
+    @whole.default
+    def _of_all(self) -> Counter:
+        return self.counter
 
     @lasting.default
     def _is_lasting(self) -> bool:
         return self.limit.unit is not Unit.REQUESTS
-
-    def resets_in(self, now: Moment) -> float:
-        return self.counter.resets_in(now)
 
     def learn(self, said: Heard, now: Moment) -> None:
         """Bounded by what was declared, whatever a provider says."""
@@ -77,12 +82,12 @@ class Stake(Line):
             return self._most(0, asked, now) - taken
         return self.usable - taken
 
-    def resets_in(self, now: Moment) -> float:
-        return self.whole.resets_in(now)
-
     def _most(self, amount: int, asked: int, now: Moment) -> int:
         usable = max(self.usable - self.whole.more(now.steady), 0)
         return bound(usable, self.share, asked, amount, high=self.high)
+
+
+Units = tuple[Unit, tuple[Line, ...], tuple[Stake, ...]]  # what limits one
 
 
 @attrs.define(eq=False)
@@ -102,6 +107,7 @@ class Plan:
     first: Plan | None = None
     begins: tuple[FirstUse, ...] = attrs.field(init=False)  # of `counted`
     at_head: tuple[Line, ...] = attrs.field(init=False)  # of `counted`, not `lasting`
+    by_unit: tuple[Units, ...] = attrs.field(init=False)
     met: bool = attrs.field(default=False, init=False)  # are its counters?
 
     @begins.default
@@ -112,6 +118,14 @@ class Plan:
     @at_head.default
     def _those_at_the_head(self) -> tuple[Line, ...]:
         return tuple(line for line in self.counted if not line.lasting)
+
+    @by_unit.default
+    def _those_of_each(self) -> tuple[Units, ...]:
+        each = (
+            (unit, tuple(_of(unit, self.lines)), tuple(_of(unit, self.stakes)))
+            for unit in UNITS
+        )
+        return tuple((unit, lines, stakes) for unit, lines, stakes in each if lines)
 
     @classmethod
     def of(cls, budgets: tuple[Budget, ...], books: Books) -> Plan:
@@ -141,6 +155,26 @@ class Plan:
         """The budgets of these names, and the rest."""
         part = [budget for budget in self.budgets if budget.name in names]
         return part, [budget for budget in self.budgets if budget.name not in names]
+
+    def rooms(self, now: Moment) -> tuple[Room, ...]:
+        """What is left of each unit, just after `Ledger.denial` has looked at all."""
+        rooms: tuple[Room, ...] = ()
+        for unit, lines, stakes in self.by_unit:
+            tightest, least = lines[0], sys.maxsize
+            for line in lines:
+                counter = line.counter
+                left = line.usable - counter.used - counter.flight
+                if counter.extra:
+                    left -= counter.more(now.steady)
+                if left < least:
+                    tightest, least = line, left
+            for stake in stakes:
+                left = stake.left(now)
+                if left < least:
+                    tightest, least = stake, left
+            left, resets_in = max(least, 0), tightest.whole.resets_in(now)
+            rooms += (Room(unit, tightest.usable, left, resets_in),)
+        return rooms
 
     @property
     def unlimited(self) -> bool:
@@ -184,6 +218,10 @@ class Held:
             counter.flight += amount
         for counter in self.plan.begins:
             counter.idle = min(counter.idle, self.since)
+
+
+def _of(unit: Unit, lines: Iterable[L]) -> Iterator[L]:
+    return (line for line in lines if line.limit.unit is unit)
 
 
 def _stakes(books: Books, *, high: bool) -> Iterator[Stake]:

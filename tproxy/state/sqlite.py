@@ -100,7 +100,7 @@ class SqliteQuotas:
         before = self._journal.archive.ledger
         known = before.plan(budgets, high=cost.high)
         if known.unlimited and not any(book.rest.guess for book, _ in known.books):
-            denial = before.denial(known, cost, self._journal.now())
+            denial = before.denial(known, sizes(cost), self._journal.now())
             return denial or Lease(_UNCOUNTED, known.budgets, cost)
 
         def take(archive: Archive, now: Moment) -> Lease | Denial:
@@ -184,8 +184,8 @@ class SqliteQuotas:
     ) -> tuple[Room, ...]:
         ledger, now = await self._look()
         plan = ledger.plan(budgets, high=cost.high)
-        ledger.denial(plan, cost, now)  # lets go of what is over
-        return ledger.rooms(plan, now)
+        ledger.denial(plan, sizes(cost), now)  # lets go of what is over
+        return plan.rooms(now)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
         ledger, now = await self._look()
@@ -214,15 +214,16 @@ class SqliteQuotas:
         except KeyError:
             self._journal.introduce(now, plan.budgets)
             numbers = archive.numbers_of(plan)
-        denial = ledger.denial(plan, cost, now)
+        wanted = sizes(cost)
+        denial = ledger.denial(plan, wanted, now)
         if denial is not None:
             budget = ledger.in_vain(plan, denial, now)
             if budget is not None:
-                self._write_now(budget, now, "wish", sizes(cost), *_HIGH[cost.high])
+                self._write_now(budget, now, "wish", wanted, *_HIGH[cost.high])
             return denial
-        said = (numbers, sizes(cost), lease_seconds, *_HIGH[cost.high])
+        said = (numbers, wanted, lease_seconds, *_HIGH[cost.high])
         lease = lease_id(self._journal.write(now, "take", *said))
-        return Lease(lease, plan.budgets, cost, ledger.rooms(plan, now))
+        return Lease(lease, plan.budgets, cost, plan.rooms(now))
 
     def _takes_more(self, lease: Lease, cost: Sizes) -> bool:
         """Whether it cost more than was reserved, of what anybody counts."""
