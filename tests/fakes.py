@@ -156,26 +156,22 @@ class FakeBreakers:
         rests = [self.rests.get(model, 0.0) for model in models]
         return [BreakerState(State.OPEN, r) if r else BreakerState() for r in rests]
 
-    async def asked(self, model: str) -> bool:
-        await self.gate.passing("breakers.asked")
+    def asked(self, model: str) -> bool:
         self.told.append((model, "asked"))
         return False
 
-    async def succeeded(self, model: str) -> None:
-        await self.gate.passing("breakers.succeeded")
+    def succeeded(self, model: str) -> None:
         self.told.append((model, "succeeded"))
 
-    async def failed(self, model: str, failure: Failure) -> None:
-        await self.gate.passing("breakers.failed")
+    def failed(self, model: str, failure: Failure) -> None:
         self.told.append((model, failure.name))
         if model in self.opens:
             self.rests[model] = self.opens[model]
 
-    async def excused(self, model: str) -> None:
-        await self.gate.passing("breakers.excused")
+    def excused(self, model: str) -> None:
         self.told.append((model, "excused"))
 
-    async def relieve(self, model: str) -> None:
+    def relieve(self, model: str) -> None:
         self.told.append((model, "relieved"))
         self.rests.pop(model, None)
 

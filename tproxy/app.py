@@ -36,7 +36,7 @@ from tproxy.relay.attempt import Ports
 from tproxy.relay.doors import Doors
 from tproxy.relay.health import HealthChecks
 from tproxy.relay.relay import Relay
-from tproxy.selection.eligible import select
+from tproxy.selection.eligible import select, unfit
 from tproxy.selection.strategies import PriorityThenIdlest
 from tproxy.server.limits import Limits
 from tproxy.server.server import Server
@@ -107,7 +107,6 @@ class Proxy:
     _admission: Admission = attrs.field(init=False)
     _checks: HealthChecks = attrs.field(init=False)
     _beating: asyncio.Task[None] | None = attrs.field(default=None, init=False)
-    _turns: MemoryTurns = attrs.field(factory=MemoryTurns, init=False)
     _signer: Signer = attrs.field(init=False)
     _context: Context = attrs.field(init=False)
     _listening: Listening | None = attrs.field(default=None, init=False)
@@ -127,7 +126,7 @@ class Proxy:
             self.settings.server.workers,
         )
         self._ports = Ports(store.quotas, store.breakers, self.clock)
-        self._admission = Admission(self._ports, store.starts)
+        self._admission = Admission(self._ports, store.starts, MemoryTurns())
         self._signer = AnySigner(StaticKey(), OAuth(self.transport, self.clock))
         self._checks = HealthChecks(
             Doors(self._signer, self.transport, self.outside),
@@ -256,10 +255,10 @@ class Proxy:
         relay = Relay(
             catalog=catalog,
             select=partial(_select, PriorityThenIdlest()),
+            unfit=unfit,
             dialect=dialect,
             doors=Doors(self._signer, self.transport, self.outside),
             admission=self._admission,
-            turns=self._turns,
             routing=settings.routing,
             retry=settings.retry,
             chance=self.chance,

@@ -33,7 +33,6 @@ from tproxy.core.upstream import UpstreamHead, UpstreamRequest
 from tproxy.process import spare_what_stays
 from tproxy.providers import dialect
 from tproxy.relay.answer import passed_on
-from tproxy.relay.budget import Repeats
 from tproxy.relay.cost import Purse
 from tproxy.relay.reading import whole
 from tproxy.relay.relay import Relay
@@ -140,11 +139,13 @@ async def _parts(
         if isinstance(lease, Lease):
             await quotas.settle(lease, actual)
 
-    outlook, repeats = relay._outlook, Repeats(relay.ports.budget)
+    outlook = relay._outlook
 
     async def chosen() -> None:
         asked = relay.catalog.find(chat.model, chat.kind)
-        await outlook.selection(Search(chat, client, Trail(), asked, math.inf, repeats))
+        search = Search(chat, client, Trail(), asked, math.inf)
+        if outlook.alone(search) is None:
+            await outlook.selection(search)
 
     figures = [
         [await _timed(f) for f in (answer, relayed, counted, chosen)]

@@ -39,7 +39,7 @@ from tproxy.relay.leases import OpenLeases
 from tproxy.relay.queues import Queues
 from tproxy.relay.relay import Relay
 from tproxy.relay.trail import Trail
-from tproxy.selection.eligible import select
+from tproxy.selection.eligible import select, unfit
 from tproxy.selection.strategies import PriorityThenIdlest
 from tproxy.state.memory import MemoryStarts, MemoryTurns
 
@@ -150,6 +150,7 @@ class Rig:
     chance: float = 0.5
     trail: Trail = attrs.field(factory=Trail)
     slept: list[float] = attrs.field(factory=list)
+    serving: int = attrs.field(default=0, init=False)
     starts: MemoryStarts = attrs.field(init=False)
     quotas: FakeQuotas = attrs.field(init=False)
     breakers: FakeBreakers = attrs.field(init=False)
@@ -199,6 +200,7 @@ class Rig:
         return Relay(
             catalog=Catalog.of(models, self.routing.fallbacks),
             select=_select,
+            unfit=unfit,
             dialect=self.dialect,
             doors=Doors(self, self.transport, self.outside),
             admission=Admission(
@@ -213,10 +215,10 @@ class Rig:
                     self.plain,
                 ),
                 self.starts,
+                MemoryTurns(),
                 self.sleep,
                 queues=self.queues,
             ),
-            turns=MemoryTurns(),
             routing=self.routing,
             retry=self.retry,
             chance=lambda: self.chance,
@@ -250,13 +252,17 @@ class Rig:
 
     async def asking(self, request: Request, client: Client = ANYBODY) -> Seen:
         seen = Seen([])
+        self.serving += 1
         try:
             async with self.answering(request, client) as seen.answer:
                 if seen.answer.begun.body is not None:
                     await seen.answer.begun.body.pour(seen.out)
         except ProxyError as error:
             seen.error = error
-        assert not self.transport.under_way, "an exchange or a body was left open"
+        finally:
+            self.serving -= 1
+        if not self.serving:
+            assert not self.transport.under_way, "an exchange or a body was left open"
         return seen
 
     def ask(

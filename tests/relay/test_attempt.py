@@ -71,7 +71,7 @@ def test_what_an_end_means(
 
     async def test() -> None:
         asking = await bench.asking()
-        await asking.begin()
+        asking.begin()
         asking.sent, asking.hurried = sent, hurried
         if row is not None:
             asking.failure = UpstreamFailed.of("a", row, "a detail")
@@ -99,7 +99,7 @@ def test_a_whole_answer_is_a_success() -> None:
 
     async def test() -> None:
         asking = await bench.asking()
-        await asking.begin()
+        asking.begin()
         asking.sent = True
         asking.finish(Usage(1, 2))
         await asking.end()
@@ -119,7 +119,7 @@ def test_each_is_settled_with_what_it_used_itself() -> None:
     async def test() -> None:
         askings = [await bench.asking(metered) for _ in range(2)]
         for number, asking in enumerate(askings):
-            await asking.begin()
+            asking.begin()
             asking.sent = True
             asking.finish(Usage(10, number))
         for asking in askings:
@@ -141,7 +141,7 @@ def test_what_fails_to_close_is_settled_all_the_same() -> None:
 
     async def test() -> None:
         asking = await bench.asking()
-        await asking.begin()
+        asking.begin()
         asking.sent = True
         await asking.opened(stubborn())
         with pytest.raises(OSError):  # noqa: PT011 - any
@@ -171,7 +171,7 @@ def test_what_was_never_sent_is_not_counted_whoever_left(sent: bool) -> None:
 
     async def test() -> None:
         asking = await bench.asking()
-        await asking.begin()
+        asking.begin()
         asking.sent = True
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):

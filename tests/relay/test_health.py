@@ -74,7 +74,7 @@ class Ward:
         )
 
     async def opened(self, name: str = "a") -> None:
-        await self.breakers.failed(name, failures.AUTH)
+        self.breakers.failed(name, failures.AUTH)
 
     async def watched(self, seconds: float) -> None:
         checks = self.checks()
@@ -159,8 +159,8 @@ def test_a_provider_that_answers_checks_alone_is_believed_once() -> None:
     ward = Ward([WELL, WELL, WELL, DOWN, WELL])
 
     async def failed_again() -> None:
-        await ward.breakers.asked("a")
-        await ward.breakers.failed("a", failures.SERVER)
+        ward.breakers.asked("a")
+        ward.breakers.failed("a", failures.SERVER)
 
     async def test() -> None:
         checks = ward.checks()

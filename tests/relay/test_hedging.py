@@ -233,7 +233,7 @@ def test_a_probe_is_waited_for_so_that_who_is_slow_may_be_well_again(
     made.real_breakers = breakers = MemoryBreakers(made.clock, chance=lambda: 0.5)
 
     async def test() -> None:
-        await breakers.failed("a", failures.BILLING)
+        breakers.failed("a", failures.BILLING)
         [rest] = await breakers.resting(["a"])
         await asyncio.sleep(rest)
         for closed in (False, True):

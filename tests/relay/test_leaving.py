@@ -23,7 +23,6 @@ from tproxy.core.upstream import Usage
 
 PHASES = [
     "quotas.reserve",
-    "breakers.asked",
     "signer.sign",
     "transport.open",
     "read 0",

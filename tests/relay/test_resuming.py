@@ -266,7 +266,7 @@ def test_all_searches_together_have_no_more() -> None:
 @pytest.mark.parametrize(
     ("by", "took"), [(LOST, Usage(2, 1)), (usage(20, 3), Usage(20, 3))]
 )
-@pytest.mark.parametrize("at", ["breakers.failed", "transport.open", "read 0"])
+@pytest.mark.parametrize("at", ["quotas.settle", "transport.open", "read 0"])
 def test_a_client_that_leaves_meanwhile_takes_all_with_it(
     at: str, by: bytes | Broken, took: Usage
 ) -> None:

@@ -91,13 +91,13 @@ class Node:
         return float(rest)
 
     def asked(self, model: str = "m") -> None:
-        self.run(self.breakers.asked(model))
+        self.breakers.asked(model)
 
     def failed(self, failure: Failure, model: str = "m") -> None:
-        self.run(self.breakers.failed(model, failure))
+        self.breakers.failed(model, failure)
 
     def succeeded(self, model: str = "m") -> None:
-        self.run(self.breakers.succeeded(model))
+        self.breakers.succeeded(model)
 
     def take(self, name: str = "s", interval: float = 1.0) -> float:
         return float(self.run(self.starts.take(name, interval)))

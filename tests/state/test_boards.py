@@ -240,7 +240,7 @@ def test_redis_may_die_and_come_back(tmp_path: Path) -> None:
     async def test() -> None:
         await breakers.meet()
         assert await starts.take("s", 60.0) == 0.0
-        await breakers.failed("m", failures.AUTH)
+        breakers.failed("m", failures.AUTH)
         server.kill()
         for _ in range(3):
             with pytest.raises(BoardLost):

@@ -26,23 +26,23 @@ def test_breakers_are_kept_by_model() -> None:
         return now(breakers.resting(["a", "b"]))
 
     for _ in range(2):
-        now(breakers.asked("a"))
-        now(breakers.failed("a", failures.SERVER))
+        breakers.asked("a")
+        breakers.failed("a", failures.SERVER)
     assert resting() == [10.0, 0.0]
     clock.advance(10.0)
     assert resting() == [0.0, 0.0]
-    now(breakers.asked("a"))
+    breakers.asked("a")
     assert resting() == [10.0, 0.0]
-    now(breakers.excused("a"))
+    breakers.excused("a")
     assert resting() == [0.0, 0.0]
-    now(breakers.asked("a"))
-    now(breakers.failed("a", failures.SERVER))
+    breakers.asked("a")
+    breakers.failed("a", failures.SERVER)
     assert resting() == [20.0, 0.0]
     clock.advance(20.0)
-    now(breakers.asked("a"))
-    now(breakers.succeeded("a"))
+    breakers.asked("a")
+    breakers.succeeded("a")
     assert resting() == [0.0, 0.0]
-    now(breakers.failed("a", failures.SERVER))
+    breakers.failed("a", failures.SERVER)
     assert resting() == [0.0, 0.0]
 
 
@@ -54,24 +54,24 @@ def test_a_breaker_goes_by_the_failures_row(
     failure: failures.Failure, rests: float
 ) -> None:
     breakers = MemoryBreakers(FakeClock(), BreakerPolicy(jitter=0.0))
-    now(breakers.failed("a", failure))
+    breakers.failed("a", failure)
 
     assert now(breakers.resting(["a"])) == [rests]
 
 
 def test_nothing_is_known_of_a_model_never_asked() -> None:
     breakers = MemoryBreakers(FakeClock())
-    now(breakers.asked("a"))
-    now(breakers.succeeded("b"))
-    now(breakers.excused("c"))
+    breakers.asked("a")
+    breakers.succeeded("b")
+    breakers.excused("c")
 
     assert now(breakers.resting(["a", "b", "c", "d"])) == [0.0] * 4
 
 
 def test_breakers_say_how_they_are() -> None:
     breakers = MemoryBreakers(FakeClock(), BreakerPolicy(jitter=0.0))
-    now(breakers.failed("a", failures.AUTH))
-    now(breakers.failed("b", failures.SERVER))
+    breakers.failed("a", failures.AUTH)
+    breakers.failed("b", failures.SERVER)
 
     assert now(breakers.states(["a", "b", "c"])) == [
         BreakerState(State.OPEN, 10.0, 1, 1),

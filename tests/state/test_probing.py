@@ -28,7 +28,7 @@ def test_news_are_heard_within_a_beat_and_told_at_once() -> None:
         tasks = [asyncio.create_task(each.keep()) for each in both]
         await asyncio.sleep(10.5)
         assert len(board.calls) == 2 * 11  # once a second
-        await both[0].failed("m", failures.AUTH)
+        both[0].failed("m", failures.AUTH)
         await asyncio.sleep(1.1)
         assert await both[1].resting(["m"]) == [pytest.approx(8.9, abs=0.05)]
         for task in tasks:
@@ -45,9 +45,9 @@ def test_a_healthy_model_costs_the_board_nothing() -> None:
     async def test() -> None:
         for _ in range(100):
             assert await breakers.resting(["m"]) == [0.0]
-            await breakers.asked("m")
-            await breakers.succeeded("m")
-        await breakers.failed("m", failures.SERVER)
+            breakers.asked("m")
+            breakers.succeeded("m")
+        breakers.failed("m", failures.SERVER)
         assert await breakers.resting(["m"]) == [0.0]
         await breakers.meet()
 
@@ -97,12 +97,12 @@ class Flapping:
             [state] = await breakers.states(["m"])
             if state.state is not State.CLOSED:
                 self.probes.append(self.clock.steady())
-            await breakers.asked("m")
+            breakers.asked("m")
             await asyncio.sleep(0.01)
             if self.clock.steady() % 10.0 < 5.0:
-                await breakers.failed("m", failures.SERVER)
+                breakers.failed("m", failures.SERVER)
             else:
-                await breakers.succeeded("m")
+                breakers.succeeded("m")
 
     async def run(self, seconds: float) -> None:
         tasks = [

@@ -127,8 +127,8 @@ def test_a_relief_is_for_all(hall: MemoryHall, pair: tuple[Node, Node]) -> None:
     one, other = pair
     one.failed(failures.AUTH)
     hall.meet()
-    hall.run(one.breakers.relieve("m"))
-    hall.run(one.breakers.relieve("never heard of"))
+    one.breakers.relieve("m")
+    one.breakers.relieve("never heard of")
     hall.meet()
 
     assert other.resting() == 0.0
@@ -148,7 +148,7 @@ def test_one_process_probes_at_a_time(
     one.asked()
     wide.meet()
     assert one.resting() == other.resting() == soon(10.0)
-    wide.run(one.breakers.excused("m"))
+    one.breakers.excused("m")
     wide.meet()
     wide.clock.advance(5.0)
     assert other.resting() == 0.0  # whoever is first

@@ -9,6 +9,7 @@ import attrs
 
 from tproxy.core.errors import ModelNotFound
 from tproxy.core.model import Kind, Model
+from tproxy.core.selection import Candidate, Selection
 
 DEFAULT_CATEGORY = "SMALL"  # for a client that names nothing
 _NEAR = 3  # names suggested for one that does not exist
@@ -27,6 +28,14 @@ class Asked:
     how: str
     models: tuple[Model, ...]
     fallbacks: tuple[Model, ...] = ()
+    # The choice itself, where there is nobody to prefer.
+    alone: Selection | None = attrs.field(init=False, eq=False, repr=False)
+
+    @alone.default
+    def _without_others(self) -> Selection | None:
+        if len(self.models) != 1 or self.fallbacks:
+            return None
+        return Selection((Candidate(self.models[0]),))
 
     @property
     def named(self) -> bool:

@@ -22,7 +22,10 @@ class Clock(Protocol):
 
 
 class Breakers(Protocol):
-    """Health of candidates, by model name."""
+    """Health of candidates, by model name.
+
+    What one is told is known here at once, and to others soon: it is not waited for.
+    """
 
     async def resting(self, models: Sequence[str]) -> list[float]:
         """For each model, the seconds it rests still; 0 if it does not.
@@ -35,19 +38,19 @@ class Breakers(Protocol):
         """All about each model, for whoever wants to look."""
         ...
 
-    async def asked(self, model: str) -> bool:
+    def asked(self, model: str) -> bool:
         """A request goes out to it now. Whether that is a probe: it is not closed."""
         ...
 
-    async def succeeded(self, model: str) -> None: ...
+    def succeeded(self, model: str) -> None: ...
 
-    async def failed(self, model: str, failure: Failure) -> None: ...
+    def failed(self, model: str, failure: Failure) -> None: ...
 
-    async def excused(self, model: str) -> None:
+    def excused(self, model: str) -> None:
         """The request ended without saying anything about health."""
         ...
 
-    async def relieve(self, model: str) -> None:
+    def relieve(self, model: str) -> None:
         """End its rest: it may be well again, which the next request is to prove."""
         ...
 

@@ -14,7 +14,7 @@ from tproxy.core.leases import CONCURRENCY, STORE, Denial, Lease, Want
 from tproxy.core.model import Client, Model, Throttle
 from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Why
-from tproxy.core.state import Starts
+from tproxy.core.state import Starts, Turns
 from tproxy.relay.attempt import Asking, Ports
 from tproxy.relay.cost import Purse
 from tproxy.relay.fare import Fare
@@ -28,6 +28,7 @@ class Admission:
 
     ports: Ports
     starts: Starts
+    turns: Turns
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     queues: Queues = attrs.field(factory=Queues)
     _purses: dict[tuple[str, str], tuple[Model, Client, Purse]] = attrs.field(
@@ -52,16 +53,18 @@ class Admission:
         self,
         candidate: Candidate,
         search: Search,
-        deadline: float,
+        until: float,
         requests: int = 1,
     ) -> Asking | Exclusion | None:
-        """Take what it costs to ask a candidate, or say why it is passed over.
+        """Begin to ask a candidate, for which one may queue `until` a moment.
 
-        `requests` is how many of the provider's it takes. None: it is not to be asked
-        again, for the reason that it has failed for.
+        `requests` is how many of the provider's it takes. If it cannot be asked: why it
+        is passed over; None where that is known, for it is what it has failed for.
         """
         model, client, failed = candidate.model, search.client, search.failed
-        before = failed.get(model.name)
+        turn, before = search.turn, failed.get(model.name) if failed else None
+        if turn is not None and self.is_busy(model):
+            turn.pass_on()  # it waits in another line now
         if failed and not candidate.resting_for:
             [rest] = await self.ports.breakers.resting([model.name])
             if rest:
@@ -75,12 +78,18 @@ class Admission:
             taken = await self.ports.quotas.reserve(budgets, cost)
         else:
             want = budgets, cost
-            taken = await self._in_turn(model.throttle, client, purse, want, deadline)
+            taken = await self._in_turn(model.throttle, client, purse, want, until)
         if isinstance(taken, Lease):
             if purse.once and search.fare is None:
                 quotas, leases = self.ports.quotas, self.ports.leases
                 search.fare = Fare(quotas, leases, purse.once, taken)
-            return Asking(model, purse, taken, self.ports, search.trail, search.fare)
+            fare = search.fare
+            asking = Asking(model, purse, taken, self.ports, search.trail, fare)
+            if turn is not None:
+                turn.pass_on()
+            self.turns.take(model.name)
+            asking.begin()
+            return asking
         if before is not None and before.failure is failures.RATE_LIMIT:
             return None
         return _denied(model, purse, taken)

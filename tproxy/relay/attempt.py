@@ -95,17 +95,11 @@ class Asking:
         """Add nothing for it any more, for as long as this process lasts."""
         self._ports.plain.add((self.model.name, self.model.upstream.url))
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         ports = self._ports
         ports.budget.begin(self.model.provider)
         ports.leases.add(self._lease)
-        try:
-            self.probes = await ports.breakers.asked(self.model.name)
-        except BaseException:
-            ports.budget.end(self.model.provider)
-            ports.leases.remove(self._lease)
-            await ports.quotas.release(self._lease)
-            raise
+        self.probes = ports.breakers.asked(self.model.name)
         self.started = ports.clock.steady()
 
     async def opened(
@@ -131,11 +125,13 @@ class Asking:
         At once; or, of an answer in one piece, when its tokens are settled.
         """
         self.answering = True
-        headers, metered = head.headers, self.model.meters
-        if metered and any(not each.names.isdisjoint(headers) for each in metered):
-            self._heard = heard = self.now(), headers
-            if not whole:
-                self._teach(*heard)
+        headers = head.headers
+        for metered in self.model.meters:
+            if not metered.names.isdisjoint(headers):
+                self._heard = heard = self.now(), headers
+                if not whole:
+                    self._teach(*heard)
+                return
 
     def drop(self, fields: tuple[str, ...]) -> None:
         """Note the client's fields that the dialect has no words for.
@@ -163,18 +159,8 @@ class Asking:
             if self._exchange is not None:
                 await self._exchange.__aexit__(None, None, None)
         finally:
-            await self._settle()
-
-    async def _settle(self) -> None:
-        breakers, name, failure = self._ports.breakers, self.model.name, self.failure
-        self._note()  # first: a client may leave while a store is waited for
-        if failure is not None and not self.hurried:
-            await breakers.failed(name, failure.failure)
-        elif self.finished:
-            await breakers.succeeded(name)
-        else:
-            await breakers.excused(name)
-        await self._pay()
+            self._note()  # first: a client may leave while a store is waited for
+            await self._pay()
 
     async def _pay(self) -> None:
         """Say to the quotas what became of what was taken from them."""
@@ -241,19 +227,20 @@ class Asking:
             self.rest = await self._ports.quotas.rest(own, seconds)
 
     def _note(self) -> None:
-        failure, detail = self.failure, ""
+        """What came of it: for the log, and for the health of its candidate."""
+        model, ports, failure, detail = self.model, self._ports, self.failure, ""
         if failure is not None:
             outcome, detail = failure.failure.name, failure.detail
         elif self.outrun:
             outcome = "outrun"
         else:
             outcome = "answered" if self.finished else "left"
-        self._trail.attempts.append(
-            Attempt(
-                self.model.name,
-                self.model.provider,
-                outcome,
-                self._ports.clock.steady() - self.started,
-                detail,
-            )
-        )
+        seconds = ports.clock.steady() - self.started
+        attempt = Attempt(model.name, model.provider, outcome, seconds, detail)
+        self._trail.attempts.append(attempt)
+        if failure is not None and not self.hurried:
+            ports.breakers.failed(model.name, failure.failure)
+        elif self.finished:
+            ports.breakers.succeeded(model.name)
+        else:
+            ports.breakers.excused(model.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Self
 
 import attrs
 
@@ -20,27 +19,26 @@ class RetryBudget:
 
     share: float = 0.2
     floor: int = 3
-    _under_way: Counter[str] = attrs.field(factory=Counter, init=False)
+    _under_way: dict[str, int] = attrs.field(factory=dict, init=False)
     _repeats: Counter[str] = attrs.field(factory=Counter, init=False)
 
     def begin(self, provider: str) -> None:
         """A candidate is asked."""
-        self._under_way[provider] += 1
-        self._under_way[_ALL] += 1
+        self._under_way[provider] = self._under_way.get(provider, 0) + 1
 
     def end(self, provider: str) -> None:
         """It has answered, or failed."""
         self._under_way[provider] -= 1
-        self._under_way[_ALL] -= 1
 
     def take(self, provider: str) -> bool:
         """Take a place for a repeat, waiting or under way; False: there is none."""
-        names = (provider, _ALL)
-        for name in names:
-            most = max(self.floor, self.share * self._under_way[name])
+        under_way = self._under_way
+        here, everywhere = under_way.get(provider, 0), sum(under_way.values())
+        for name, count in ((provider, here), (_ALL, everywhere)):
+            most = max(self.floor, self.share * count)
             if self._repeats[name] >= most:
                 return False
-        self._repeats.update(names)
+        self._repeats.update((provider, _ALL))
         return True
 
     def give_back(self, provider: str) -> None:
@@ -63,9 +61,6 @@ class Repeats:
             self._taken.add(provider)
         return taken
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         while self._taken:
             self._budget.give_back(self._taken.pop())

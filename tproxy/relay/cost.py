@@ -32,7 +32,7 @@ class Purse:
     @classmethod
     def of(cls, model: Model, client: Client) -> Purse:
         throttle = concurrency(model.throttle)
-        budgets = (*model.budgets, *throttle, *client.budgets)
+        budgets = model.budgets + throttle + client.budgets  # often the first, as it is
         own = frozenset(budget.name for budget in client.budgets)
         units = {limit.unit for budget in budgets for limit in budget.limits}
         return cls(
@@ -69,8 +69,10 @@ class Purse:
         return Cost(requests, tokens, spent, cost.high)
 
     def actual(self, usage: Usage | None, reserved: Cost) -> Cost | None:
-        """What was used; None where nobody said, and it was as reserved."""
-        if usage is None or not (usage.prompt or usage.completion):
+        """What was used; None where nobody said or counts it: it was as reserved."""
+        if usage is None or not (self.by_tokens or self.price is not None):
+            return None
+        if not (usage.prompt or usage.completion):
             return None
         return self.cost(usage.prompt, usage.completion, reserved.requests)
 

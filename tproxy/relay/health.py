@@ -113,7 +113,7 @@ class HealthChecks:
             openings = states[model.name].openings
             if self._relieved.get(model.name, openings) == openings:
                 self._relieved[model.name] = openings
-                await self._breakers.relieve(model.name)
+                self._breakers.relieve(model.name)
                 relieved.append(model.name)
         if relieved:
             said = {"provider": provider, "models": ", ".join(relieved)}

@@ -21,6 +21,7 @@ from tproxy.relay.search import Search
 from tproxy.relay.verdict import verdict
 
 Select = Callable[[Request, Client, list[Candidate], str], Selection]
+Unfit = Callable[[Request, Client, Model, str], Exclusion | None]
 
 
 @attrs.frozen(eq=False)
@@ -28,21 +29,30 @@ class Outlook:
     """Looks at quotas, breakers and turns; changes none of them."""
 
     _select: Select
+    _unfit: Unfit
     _ports: Ports
     _turns: Turns
     _cost: Callable[[Search, Model], Cost]
 
+    def alone(self, search: Search) -> Selection | None:
+        """The choice, where there is nobody to prefer: what it lacks shows when asked.
+
+        None where there is.
+        """
+        alone = search.asked.alone
+        if alone is None:
+            return None
+        called = search.request.model or _called(search)
+        model = alone.ranked[0].model
+        exclusion = self._unfit(search.request, search.client, model, called)
+        return alone if exclusion is None else Selection((), (exclusion,))
+
     async def selection(self, search: Search) -> Selection:
-        """Who can be asked, in which order.
+        """Of several, who can be asked, in which order.
 
         Where nobody can, one whose quota is shared is asked all the same: so that it
         hears what for, and keeps that free if the client is to have it.
         """
-        asked = search.asked
-        if len(asked.models) == 1 and not asked.fallbacks:
-            # There is nobody to prefer: what it lacks shows when it is asked.
-            only = [Candidate(asked.models[0])]
-            return self._select(search.request, search.client, only, _called(search))
         chosen = await self._compared(search)
         if chosen.ranked:
             return chosen

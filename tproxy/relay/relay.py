@@ -17,8 +17,6 @@ from tproxy.core.hedging import Hedging
 from tproxy.core.image import ImageRequest
 from tproxy.core.model import Client, Model, RetryPolicy, Routing
 from tproxy.core.request import Request
-from tproxy.core.selection import Candidate, Exclusion
-from tproxy.core.state import Turns
 from tproxy.core.upstream import Broken, Dialect
 from tproxy.relay.admission import Admission
 from tproxy.relay.answer import Answer, Begun, reason_for
@@ -28,7 +26,7 @@ from tproxy.relay.chatting import ask_whole, begin_stream
 from tproxy.relay.doors import Doors
 from tproxy.relay.hedging import Race
 from tproxy.relay.linking import Linking
-from tproxy.relay.outlook import Outlook, Select
+from tproxy.relay.outlook import Outlook, Select, Unfit
 from tproxy.relay.resuming import resumable
 from tproxy.relay.retry import pause
 from tproxy.relay.search import Place, Search
@@ -47,10 +45,10 @@ class Relay:
 
     catalog: Catalog
     select: Select
+    unfit: Unfit
     dialect: Callable[[str], Dialect]
     doors: Doors
     admission: Admission
-    turns: Turns
     routing: Routing
     retry: RetryPolicy
     chance: Callable[[], float]
@@ -66,7 +64,8 @@ class Relay:
 
     @_outlook.default
     def _looks(self) -> Outlook:
-        return Outlook(self.select, self.ports, self.turns, self._cost)
+        turns = self.admission.turns
+        return Outlook(self.select, self.unfit, self.ports, turns, self._cost)
 
     @_waiting.default
     def _line(self) -> Waiting:
@@ -92,8 +91,7 @@ class Relay:
         deadline = begun + min(routing.deadline_seconds, patience)
         asked = self.catalog.find(request.model, request.kind)
         trail.asked = request.model or ""
-        repeats = Repeats(self.ports.budget)
-        search = Search(request, client, trail, asked, deadline, repeats)
+        search = Search(request, client, trail, asked, deadline)
         if self.fetches_links and isinstance(request, ChatRequest):
             search.linking = Linking(request, self.doors.outside)
         if routing.hedge:
@@ -111,28 +109,32 @@ class Relay:
     async def _search(self, search: Search) -> Answer:
         """Ask candidates until an answer has begun."""
         clock = self.ports.clock
-        selection = await self._outlook.selection(search)
+        outlook = self._outlook
+        selection = outlook.alone(search) or await outlook.selection(search)
         search.excluded = list(selection.excluded)
-        search.line = line = [
-            (-math.inf, rank, candidate, 0)
-            for rank, candidate in enumerate(selection.ranked)
-        ]
-        put_off: set[str] = set()
-        with search.repeats:
+        search.line = line = []
+        for rank, candidate in enumerate(selection.ranked):
+            line.append((-math.inf, rank, candidate, 0))  # in order, so it is a heap
+        put_off: tuple[str, ...] = ()
+        deadline = search.deadline
+        try:
             while line:
                 place = due, rank, candidate, repeat = heapq.heappop(line)
                 model = candidate.model
                 now = clock.steady()
-                if max(due, now) >= search.deadline:
+                if now >= deadline:
                     break
                 if due > now:
                     await self._until(due)
                 if line and model.name not in put_off and self.admission.is_busy(model):
-                    put_off.add(model.name)  # others are free, perhaps
+                    put_off += (model.name,)  # others are free, perhaps
                     now = clock.steady()
                     heapq.heappush(line, (now, rank, candidate, repeat))
                     continue
-                asking = await self._admitted(search, candidate, search.deadline)
+                requests = self._requests(search.request, model)
+                asking = await self.admission.admit(
+                    candidate, search, deadline, requests
+                )
                 if not isinstance(asking, Asking):
                     search.excluded += [] if asking is None else [asking]
                     continue
@@ -150,26 +152,10 @@ class Relay:
                     if not answer.model.resume:
                         return answer
                     return resumable(answer, search, self._search, clock)
-        raise await self._outlook.verdict(search, selection)
-
-    async def _admitted(
-        self, search: Search, candidate: Candidate, until: float
-    ) -> Asking | Exclusion | None:
-        """Begin to ask a candidate, for which one may queue `until` a moment.
-
-        If it cannot be asked: why it is passed over; None where that is known.
-        """
-        model, turn = candidate.model, search.turn
-        if turn is not None and self.admission.is_busy(model):
-            turn.pass_on()  # it waits in another line now
-        requests = self._requests(search.request, model)
-        asking = await self.admission.admit(candidate, search, until, requests)
-        if isinstance(asking, Asking):
-            if turn is not None:
-                turn.pass_on()
-            self.turns.take(model.name)
-            await asking.begin()
-        return asking
+        finally:
+            if search.repeats is not None:
+                search.repeats.end()
+        raise await outlook.verdict(search, selection)
 
     async def attempt(
         self, search: Search, place: Place, asking: Asking
@@ -205,8 +191,8 @@ class Relay:
             raise failure
         search.failed[model.name] = failure
         _, rank, candidate, repeat = place
-        again = await self._again(asking, failure, repeat + 1, search.repeats)
-        if again is not None:
+        again = await self._again(asking, failure, repeat + 1, search)
+        if again is not None and again < search.deadline:
             heapq.heappush(search.line, (again, rank, candidate, repeat + 1))
         return None
 
@@ -220,9 +206,11 @@ class Relay:
             return None
         candidate = place[2]
         model = candidate.model
-        if await self._outlook.rest(model) or not search.repeats.take(model.provider):
+        if await self._outlook.rest(model) or not self._may_repeat(search, model):
             return None
-        asking = await self._admitted(search, candidate, clock.steady())
+        requests = self._requests(search.request, model)
+        now = clock.steady()
+        asking = await self.admission.admit(candidate, search, now, requests)
         if not isinstance(asking, Asking):
             return None
         line.remove(place)
@@ -266,16 +254,22 @@ class Relay:
             await self.sleep(left)  # a timer may ring a little early
 
     async def _again(
-        self, asking: Asking, failure: UpstreamFailed, repeat: int, repeats: Repeats
+        self, asking: Asking, failure: UpstreamFailed, repeat: int, search: Search
     ) -> float | None:
         """When the candidate that failed is due for its `repeat`th repeat, if it is."""
         chance, model = self.chance(), asking.model
         wait = pause(failure, repeat, self.retry, rest=asking.rest, chance=chance)
         if wait is None or await self._outlook.rest(model):
             return None
-        if wait > 0 and not repeats.take(model.provider):
+        if wait > 0 and not self._may_repeat(search, model):
             return None
         return self.ports.clock.steady() + wait
+
+    def _may_repeat(self, search: Search, model: Model) -> bool:
+        """Take a place for one more request than its client's, if there is any."""
+        if search.repeats is None:
+            search.repeats = Repeats(self.ports.budget)
+        return search.repeats.take(model.provider)
 
 
 def _answer(asking: Asking, begun: Begun, search: Search) -> Answer:

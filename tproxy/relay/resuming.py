@@ -135,7 +135,6 @@ class Resuming:
             before.trail,
             before.asked,
             began + self._left,
-            repeats=before.repeats,
             linking=linking and attrs.evolve(linking, chat=chat),
         )
         try:

@@ -24,10 +24,10 @@ Place = tuple[float, int, Candidate, int]
 class Search:
     """One request on its way to an answer, and what has come of it so far.
 
-    `line` is a heap. `turn` is that in the line for quota, if it had to wait there.
-    `fare` is what it has taken from its client's limits, if there are any.
-    `hedging` is that of its category, where a second candidate may be asked besides;
-    `hedged`, once one was, says so in words.
+    `line` is a heap. `repeats` are made for the first. `turn` is that in the line for
+    quota, if it had to wait there. `fare` is what it has taken from its client's
+    limits, if there are any. `hedging` is that of its category, where a second
+    candidate may be asked besides; `hedged`, once one was, says so in words.
     """
 
     request: Request
@@ -35,7 +35,7 @@ class Search:
     trail: Trail
     asked: Asked
     deadline: float
-    repeats: Repeats
+    repeats: Repeats | None = None
     linking: Linking | None = None
     turn: Turn | None = None
     fare: Fare | None = None

@@ -30,7 +30,7 @@ def select(
     """
     candidates = list(candidates)
     if len(candidates) == 1:  # nobody to compare it with: asked though it may rest
-        exclusion = _unfit(request, client, candidates[0], called)
+        exclusion = _passed_over(request, client, candidates[0], called)
         if exclusion is None:
             return Selection(tuple(candidates))
         return Selection((), (exclusion,))
@@ -39,7 +39,7 @@ def select(
     excluded: list[Exclusion] = []
     resting: list[Candidate] = []
     for candidate in apt:
-        exclusion = _unfit(request, client, candidate, called)
+        exclusion = _passed_over(request, client, candidate, called)
         if exclusion is not None:
             excluded.append(exclusion)
         elif candidate.resting_for > 0:
@@ -55,10 +55,10 @@ def select(
     return Selection(strategy.rank(request, fit), tuple(excluded))
 
 
-def _unfit(
-    request: Request, client: Client, candidate: Candidate, called: str
+def unfit(
+    request: Request, client: Client, model: Model, called: str
 ) -> Exclusion | None:
-    model = candidate.model
+    """Why `model` cannot take `request` at any moment, if it cannot; as `select`."""
     if not client.may_call_all:
         called = called or model.category or ""
         if not client.may_call(called, model.name, *model.aliases):
@@ -73,9 +73,18 @@ def _unfit(
         return Exclusion(model, Why.INCAPABLE, f"needs {names}")
     if too_long := _too_long(request, model):
         return Exclusion(model, Why.TOO_LONG, too_long)
+    return None
+
+
+def _passed_over(
+    request: Request, client: Client, candidate: Candidate, called: str
+) -> Exclusion | None:
+    exclusion = unfit(request, client, candidate.model, called)
+    if exclusion is not None:
+        return exclusion
     if 0 < candidate.free_in < math.inf:  # which limit it never fits, admission tells
         wait = max(candidate.free_in, candidate.resting_for)
-        return Exclusion(model, Why.QUOTA, "", wait=wait)
+        return Exclusion(candidate.model, Why.QUOTA, "", wait=wait)
     return None
 
 

@@ -119,7 +119,7 @@ class Replay:
             if lease is None:
                 continue
             self._turns.take(model.name)
-            await self._breakers.asked(model.name)
+            self._breakers.asked(model.name)
             attempt = search.next_attempt(model)
             row = search.failure(attempt)
             if attempt is None or row is None:
@@ -189,11 +189,11 @@ class Replay:
         await until(self._timeline.now + seconds)
         row = None if attempt is None else ROWS.get(attempt.outcome)
         if row is not None:  # it broke off
-            await self._breakers.failed(model.name, row)
+            self._breakers.failed(model.name, row)
         elif attempt is not None and attempt.outcome in GIVEN_UP:
-            await self._breakers.excused(model.name)
+            self._breakers.excused(model.name)
         else:
-            await self._breakers.succeeded(model.name)
+            self._breakers.succeeded(model.name)
         if search.fare is not None:
             search.fare.after(lease, Outcome.ANSWER, others=False)
             await search.fare.answered(self._purse(model, search), None)
@@ -205,7 +205,7 @@ class Replay:
     ) -> float:
         """As the relay does it. Returns the seconds that the model's quota rests."""
         await until(self._timeline.now + seconds)
-        await self._breakers.failed(model.name, row)
+        self._breakers.failed(model.name, row)
         limited = row is failures.RATE_LIMIT
         outcome = Outcome.ERROR if row.counts else None
         outcome = Outcome.REFUSAL if limited else outcome

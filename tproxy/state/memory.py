@@ -33,7 +33,7 @@ class MemoryBreakers:
         now = self._clock.steady()
         return [self._by_model.get(name, CLOSED).state(now) for name in models]
 
-    async def asked(self, model: str) -> bool:
+    def asked(self, model: str) -> bool:
         breaker = self._by_model.get(model)
         if breaker is None:
             return False
@@ -41,24 +41,24 @@ class MemoryBreakers:
         self._become(model, breaker, after)
         return after.openings > 0
 
-    async def succeeded(self, model: str) -> None:
+    def succeeded(self, model: str) -> None:
         breaker = self._by_model.get(model)
         if breaker is not None:
             after = breaker.succeeded(self._clock.steady(), self._policy)
             self._become(model, breaker, after)
 
-    async def failed(self, model: str, failure: Failure) -> None:
+    def failed(self, model: str, failure: Failure) -> None:
         breaker = self._by_model.get(model, CLOSED)
         now, chance = self._clock.steady(), self._chance()
         after = breaker.failed(failure.rest, now, self._policy, chance)
         self._become(model, breaker, after)
 
-    async def excused(self, model: str) -> None:
+    def excused(self, model: str) -> None:
         breaker = self._by_model.get(model)
         if breaker is not None:
             self._become(model, breaker, breaker.excused())
 
-    async def relieve(self, model: str) -> None:
+    def relieve(self, model: str) -> None:
         breaker = self._by_model.get(model)
         if breaker is not None:
             self._become(model, breaker, breaker.relieved(self._clock.steady()))
