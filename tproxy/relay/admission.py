@@ -155,7 +155,7 @@ class Admission:
     ) -> Cost:
         """Estimated, from the length of the request and what is wanted back."""
         if not purse.by_tokens and purse.price is None:
-            return purse.cost(0, 0, requests)
+            return purse.plain if requests == 1 else purse.cost(0, 0, requests)
         expected = self.ports.answers.expected(request, model)
         cost = purse.guessed if request.output_tokens is None else purse.cost
         return cost(request.prompt_tokens, expected, requests)

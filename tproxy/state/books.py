@@ -19,6 +19,7 @@ from tproxy.state.shares import Demand, Split
 Key = tuple[str, Unit]  # of a window
 Sizes = tuple[int, int, int]  # a cost by unit, as in `UNITS`
 
+NOTHING: Sizes = (0, 0, 0)
 UNITS = tuple(Unit)
 INDEX = {unit: index for index, unit in enumerate(UNITS)}
 

@@ -80,10 +80,11 @@ class Ledger:
             counter, amount = line.counter, wanted[line.index]
             if counter.due <= steady:
                 counter.refresh(now)
-            taken = counter.used + counter.flight + amount
+            left = line.usable - counter.used - counter.flight - amount
             if counter.extra:
-                taken += counter.more(steady)
-            if taken > line.usable:
+                left -= counter.more(steady)
+            line.left = left
+            if left < 0:
                 wait = counter.wait(amount, line.usable, now)
                 worst = _longer(worst, line.budget.name, line.limit.label, wait)
         for stake in plan.stakes:

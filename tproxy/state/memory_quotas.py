@@ -25,7 +25,7 @@ from tproxy.core.leases import (
     Want,
 )
 from tproxy.core.state import Clock
-from tproxy.state.books import sizes
+from tproxy.state.books import NOTHING, sizes
 from tproxy.state.drift import Drifts
 from tproxy.state.ledger import Ledger
 from tproxy.state.moments import Calm, Moment
@@ -118,7 +118,7 @@ class MemoryQuotas:
     ) -> tuple[Room, ...]:
         ledger, now = self._look()
         plan = ledger.plan(budgets, high=cost.high)
-        ledger.denial(plan, sizes(cost), now)  # lets go of what is over
+        ledger.denial(plan, NOTHING, now)  # looks at all
         return plan.rooms(now)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:

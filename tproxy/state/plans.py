@@ -20,15 +20,19 @@ L = TypeVar("L", bound="Line")
 Books = tuple[tuple[Book, Budget], ...]
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Line:
-    """One limit and its counter."""
+    """One limit and its counter.
+
+    `left` is what `Ledger.denial` has left of it, had what was wanted been taken.
+    """
 
     counter: Counter
     index: int  # of the unit
     usable: int
     limit: Limit
     budget: Budget
+    left: int = attrs.field(default=0, init=False)
     lasting: bool = attrs.field(init=False)  # used until the end, not at the head
     whole: Counter = attrs.field(init=False)  # of all who draw on the limit
 
@@ -51,7 +55,7 @@ class Line:
             counter.heard_at = now.steady
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Stake(Line):
     """One limit as one class has it: `counter` is its own, and `whole` that of all."""
 
@@ -76,7 +80,7 @@ class Stake(Line):
             for asked, after in self.others.to_come(now.steady)
         )
 
-    def left(self, now: Moment) -> int:
+    def left_now(self, now: Moment) -> int:
         asked, taken = self.others.lately(now.steady), self.counter.taken(now)
         if asked or self.whole.extra:
             return self._most(0, asked, now) - taken
@@ -157,19 +161,18 @@ class Plan:
         return part, [budget for budget in self.budgets if budget.name not in names]
 
     def rooms(self, now: Moment) -> tuple[Room, ...]:
-        """What is left of each unit, just after `Ledger.denial` has looked at all."""
+        """What is left of each unit, once that was taken which `Ledger.denial` was for.
+
+        To be called right after that, at the same moment.
+        """
         rooms: tuple[Room, ...] = ()
         for unit, lines, stakes in self.by_unit:
             tightest, least = lines[0], sys.maxsize
             for line in lines:
-                counter = line.counter
-                left = line.usable - counter.used - counter.flight
-                if counter.extra:
-                    left -= counter.more(now.steady)
-                if left < least:
-                    tightest, least = line, left
+                if line.left < least:
+                    tightest, least = line, line.left
             for stake in stakes:
-                left = stake.left(now)
+                left = stake.left_now(now)
                 if left < least:
                     tightest, least = stake, left
             left, resets_in = max(least, 0), tightest.whole.resets_in(now)

@@ -34,7 +34,7 @@ from tproxy.core.leases import (
 )
 from tproxy.core.state import Clock
 from tproxy.state.archive import Archive, lease_id
-from tproxy.state.books import Sizes, sizes
+from tproxy.state.books import NOTHING, Sizes, sizes
 from tproxy.state.drift import Drifts
 from tproxy.state.journal import Journal
 from tproxy.state.ledger import Ledger
@@ -184,7 +184,7 @@ class SqliteQuotas:
     ) -> tuple[Room, ...]:
         ledger, now = await self._look()
         plan = ledger.plan(budgets, high=cost.high)
-        ledger.denial(plan, sizes(cost), now)  # lets go of what is over
+        ledger.denial(plan, NOTHING, now)  # looks at all
         return plan.rooms(now)
 
     async def snapshot(self, budgets: Sequence[Budget]) -> tuple[BudgetState, ...]:
