@@ -15,7 +15,7 @@ from tproxy.core.budget import Unit
 from tproxy.core.errors import Draining, InternalError, Overloaded, ProxyError
 from tproxy.core.model import Client
 from tproxy.core.request import Request
-from tproxy.relay.answer import Answer
+from tproxy.relay.answer import Answer, Body
 from tproxy.web.base import BaseHandler
 
 # Clients name their fields, and may name them as no header can.
@@ -97,14 +97,10 @@ class AnsweringHandler(BaseHandler):
                 request, client, self.trail, patience(self.fields)
             )
             begun = answer.begun
-            try:
+            if begun.body is None:  # it is over already
                 self._begin(answer)
-                if begun.body is not None:
-                    await self.send(await anext(begun.body, b""))  # the head with it
-                    await begun.body.pour(self.connection.write)
-            finally:
-                if begun.body is not None:  # else it is over already
-                    await answer.end()
+            else:
+                await self._hand_on(answer, begun.body)
             await self.finish(begun.whole)
             if self.trail.broken is not None:
                 self.hang_up()
@@ -117,6 +113,14 @@ class AnsweringHandler(BaseHandler):
             context.active.discard(self)
             if context.draining and not context.active:
                 context.idle()
+
+    async def _hand_on(self, answer: Answer, body: Body) -> None:
+        try:
+            self._begin(answer)
+            await self.send(await anext(body, b""))  # the head with it
+            await body.pour(self.connection.write)
+        finally:
+            await answer.end()
 
     def _begin(self, answer: Answer) -> None:
         said = self.said
