@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 from tests.serving import TOKEN, chat, client, read_reply, run, serving, settings
 from tproxy.app import Proxy
@@ -48,5 +50,23 @@ def test_a_reload_lets_in_and_shuts_out_on_connections_that_there_are() -> None:
         ):
             async with serving() as (proxy, _):
                 assert await statuses(proxy, *asked, reloaded=True) == answered
+
+    run(test)
+
+
+def test_a_client_that_is_shut_out_does_not_keep_what_was_before() -> None:
+    async def test() -> None:
+        async with serving() as (proxy, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            before = weakref.ref(proxy._context.snapshot.relay.catalog)
+            for status in (200, 401):
+                writer.write(MINE)
+                assert (await read_reply(reader)).status == status
+                proxy.reload(settings(clients=(client("other", OTHER),)))
+            await asyncio.sleep(0)  # the task that answered ends
+            gc.collect()
+            kept = before()
+            writer.close()
+            assert kept is None
 
     run(test)

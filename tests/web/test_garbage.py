@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import types
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ REQUESTS = {
     "no token": (401, request("POST", "/v1/chat/completions", headers=())),
     "no route": (404, request("POST", "/v1/chat")),
 }
+KINDS = (RequestHandler, HTTPConnection, BaseException, types.FrameType)
 
 
 @pytest.fixture
@@ -57,5 +59,21 @@ def test_what_a_request_took_goes_with_it(
             gc.collect()
 
     run(test)
-    kinds = (RequestHandler, HTTPConnection, BaseException, types.FrameType)
-    assert not [each for each in found if isinstance(each, kinds)]
+    assert not [each for each in found if isinstance(each, KINDS)]
+
+
+def test_half_a_request_goes_with_its_client(found: list[object]) -> None:
+    async def test() -> None:
+        async with serving() as (proxy, recorder):
+            for _ in range(2):  # what is loaded once
+                found.clear()
+                _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+                writer.write(chat()[:-1])
+                writer.close()
+                while not recorder.requests:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0)
+                recorder.events.clear()
+                gc.collect()
+
+    run(test)
+    assert not [each for each in found if isinstance(each, KINDS)]

@@ -19,12 +19,13 @@ from tests.dialect import event
 from tests.e2e.stage import Stage, at, said, staged
 from tests.faults.script import JSON, End, Script, chunked, head, whole
 from tests.faults.upstream import ScriptedUpstream, deaf, scripted
-from tests.serving import request
+from tests.serving import chat, request, serving
 from tests.transport.scripted import LOOPS, run
 from tests.values import per
 from tproxy.core.budget import Budget
 from tproxy.core.model import Limits, Model, Reach, RetryPolicy, Routing, Throttle
 from tproxy.core.windows import MINUTE
+from tproxy.server.connection import Connection
 from tproxy.transport.client import PooledClient
 from tproxy.transport.pooled import PooledTransport
 
@@ -229,3 +230,26 @@ def test_nothing_is_held_for_a_client_that_has_left(
 
     with deaf() as silent:
         run(loop, main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_client_that_leaves_as_it_asks_is_told_of(loop: str) -> None:
+    """Over TLS, a request and the end may come in one read."""
+
+    async def main() -> None:
+        async with serving() as (proxy, recorder):
+            server = proxy._server
+            assert server is not None
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            await until(lambda: server.connections == 1)
+            [connection] = server._open()
+            assert isinstance(connection, Connection)
+            connection.data_received(chat())
+            connection.eof_received()
+            await until(lambda: server.connections == 0)
+            writer.close()
+
+            [line] = recorder.requests
+            assert (line.left, line.attempts) == (True, ())  # nobody was asked
+
+    run(loop, main())

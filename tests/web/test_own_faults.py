@@ -6,7 +6,16 @@ import asyncio
 
 import pytest
 
-from tests.serving import Recorder, chat, request, run, send, serving
+from tests.serving import (
+    Recorder,
+    chat,
+    model,
+    request,
+    run,
+    send,
+    serving,
+    settings,
+)
 from tproxy.core.events import Event, RequestFinished
 from tproxy.providers.openai import PassThrough
 from tproxy.web.health import PingHandler
@@ -35,6 +44,18 @@ def test_an_answer_that_cannot_be_written_is_told_once_and_leaves_nobody_waiting
         async with serving() as (proxy, recorder):
             assert await received(proxy.port, request("GET", "/ping")) == b""
             assert len(recorder.requests) == 1
+            assert [n.message for n in recorder.notices] == ["a fault of our own"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("name", ["echo/two\r\nlines", "echo/\u0416"])
+def test_a_stream_that_cannot_begin_is_told_of_as_an_error(name: str) -> None:
+    async def test() -> None:
+        async with serving(settings(model(name))) as (proxy, recorder):
+            reply = await send(proxy.port, chat(model=name, stream=True))
+            assert (reply.status, reply.error["code"]) == (500, "internal_error")
+            assert [told.status for told in recorder.requests] == [500]
             assert [n.message for n in recorder.notices] == ["a fault of our own"]
 
     run(test)

@@ -98,11 +98,10 @@ class Exchange(HTTPConnection):
             lines = self._without_framing(lines)
         if "Date" not in named:
             lines.append(f"Date: {self._owner.date()}")
-        lines += self._framing(code, named.get("Content-Length"))
-        lines.append("\r\n")
-        head = "\r\n".join(lines).encode("latin-1")
+        head = "\r\n".join(lines).encode("latin-1")  # before anything is settled
+        framing = self._framing(code, named.get("Content-Length"))
         self.started = True
-        return self._send(head, chunk)
+        return self._send(b"%b\r\n%b\r\n" % (head, framing), chunk)
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:
         """Send some of the body.
@@ -158,9 +157,9 @@ class Exchange(HTTPConnection):
         self._on_close = None
         self._outflow.cut()
 
-    def _framing(self, code: int, lengths: list[str] | None) -> list[str]:
+    def _framing(self, code: int, lengths: list[str] | None) -> bytes:
         """Settle how the client will know the body's end, and return the headers."""
-        framing = []
+        framing = b""
         if code in (204, 304) or code < 200 or self.asked.method == "HEAD":
             self._missing = 0
         elif lengths:
@@ -170,13 +169,11 @@ class Exchange(HTTPConnection):
             self.keep_alive = False  # the end of the connection is the end of the body
         else:
             self._chunked = True
-            framing.append("Transfer-Encoding: chunked")
+            framing = b"Transfer-Encoding: chunked\r\n"
         self.keep_alive = self.keep_alive and self._owner.lasting
         if not self.keep_alive:
-            framing.append("Connection: close")
-        elif self._http_1_0:
-            framing.append("Connection: keep-alive")
-        return framing
+            return framing + b"Connection: close\r\n"
+        return framing + b"Connection: keep-alive\r\n" if self._http_1_0 else framing
 
     def _without_framing(self, lines: list[str]) -> list[str]:
         """What ends a message and a connection is ours to say; asking is allowed."""

@@ -46,7 +46,7 @@ class AnsweringHandler(BaseHandler):
 
     def post(self) -> Awaitable[None] | None:
         """Begin to answer, if there is room for one more."""
-        if self.client is None:
+        if self.client is None or self.client_gone:
             return None
         if len(self.context.active) >= self.snapshot.max_in_flight:
             raise Overloaded
@@ -55,14 +55,14 @@ class AnsweringHandler(BaseHandler):
     def on_connection_close(self) -> None:
         """Leave `_serve`, and with it the exchange with the provider."""
         super().on_connection_close()
-        if self.serving is not None:
+        # A task that is cancelled before it has begun would not tell how it ended.
+        if self.serving is not None and self in self.context.active:
             self.serving.cancel()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """A stream that a fault of our own ends must not pass for whole."""
         if self.streamed and self._headers_written and not self._finished:
-            if not (self.trail.whole or self.trail.broken):
-                self._say(InternalError())
+            self._say_last(InternalError())
             self.finish()
             self.hang_up()
         else:
@@ -145,18 +145,16 @@ class AnsweringHandler(BaseHandler):
         """The proxy has to stop: say so, in the stream if that is under way."""
         if not self._headers_written:
             raise Draining
-        if not self.streamed:
-            self.told = Draining().told
-        elif not self._finished:
-            if not (self.trail.whole or self.trail.broken is not None):
-                self._say(Draining())
+        if not self._finished:
+            self._say_last(Draining())
             await self.finish()
         self.hang_up()
 
-    def _say(self, error: ProxyError) -> None:
-        """End a stream with an error event."""
-        self.told = error.told
-        self.write(openai.error_event(error))
+    def _say_last(self, error: ProxyError) -> None:
+        """End a stream with an error event, unless all is said or it has one."""
+        if not (self.trail.whole or self.trail.broken is not None):
+            self.told = error.told
+            self.write(openai.error_event(error))
 
 
 def patience(fields: Mapping[str, Sequence[str]]) -> float:

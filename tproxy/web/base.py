@@ -199,12 +199,12 @@ class BaseHandler(Handler):
         known = self._clients.get(self.snapshot)
         if known is not None:
             return known
+        self._clients.clear()  # of snapshots before this one
         said = self.fields.get("Authorization", ())
         kind, _, token = said[0].partition(" ") if len(said) == 1 else _NO_TOKEN
         client = self.snapshot.client(token.strip())
         if kind.lower() != "bearer" or client is None:
             raise AuthenticationFailed
-        self._clients.clear()  # of snapshots before this one
         self._clients[self.snapshot] = client
         return client
 

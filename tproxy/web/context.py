@@ -78,7 +78,7 @@ class Context:
     ready: bool = False
     active: set[Cuttable] = attrs.field(factory=set)
     large: asyncio.Lock = attrs.field(factory=asyncio.Lock)  # one large body at a time
-    idle: Callable[[], None] = lambda: None  # called when the last active one ends
+    idle: Callable[[], None] = lambda: None  # called as the last ends, while draining
     figures: Figures = attrs.field(init=False)  # looks at all the above
     started: float = attrs.field(init=False)  # a steady moment
 

@@ -108,17 +108,19 @@ class Handler(RequestHandler):
         self._write_buffer.clear()
         if self._headers_written:
             return self.connection.write(data)  # type: ignore[no-any-return]
-        self._headers_written = True
         start = _OK
         if self._status_code != 200 or self._reason != "OK":
             start = ResponseStartLine("", self._status_code, self._reason)
-        return self.connection.write_headers(  # type: ignore[no-any-return]
+        done: asyncio.Future[None] = self.connection.write_headers(
             start, self._headers, data
         )
+        self._headers_written = True  # else the client can still be told of an error
+        return done
 
     def on_connection_close(self) -> None:
         """The client has left."""
         self.client_gone = True
+        self.connection.set_close_callback(None)  # that is how it leads back to here
 
     def hang_up(self) -> None:
         """Close the connection, once all that was written has gone out."""
