@@ -34,7 +34,7 @@ from tproxy.process import spare_what_stays
 from tproxy.providers import dialect
 from tproxy.relay.answer import passed_on
 from tproxy.relay.cost import Purse
-from tproxy.relay.reading import whole
+from tproxy.relay.reading import at_once, whole
 from tproxy.relay.relay import Relay
 from tproxy.relay.search import Search
 from tproxy.relay.trail import Trail
@@ -56,7 +56,6 @@ class Instant:
     """A transport, and its reply: the whole answer at once."""
 
     head: UpstreamHead = _HEAD
-    over: bool = True  # with its head comes all of it
     _left: bytes = b""
 
     def open(
@@ -65,9 +64,12 @@ class Instant:
         self._left = wire.ANSWER
         return self
 
-    async def read(self, sink: object = None) -> bytes:
+    def rest(self) -> bytes:
         data, self._left = self._left, b""
         return data
+
+    async def read(self, sink: object = None) -> bytes:
+        return self.rest()
 
     def close(self) -> None: ...
 
@@ -127,7 +129,7 @@ async def _parts(
         request = await doors.signed(adapter.build_request(chat, model), model, 9.0)
         upstream = model.upstream
         async with doors.transport.open(request, upstream, upstream.patience) as reply:
-            said = await whole(reply)
+            said = at_once(reply) or await whole(reply)
         adapter.parse_response(reply.head, said, chat, model)
         passed_on(reply.head.headers, kind="application/json")
 

@@ -1,8 +1,9 @@
-"""How long it takes until there is room, after others."""
+"""How long it takes until there is room, after others; and who has no others."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 
 import attrs
 import pytest
@@ -10,11 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clocks import FakeClock
-from tests.values import per
+from tests.relay.rig import Rig, tells
+from tests.values import chat, embedding, image, model, per
 from tproxy.core.budget import ONE, Budget, Cost, Limit, Unit
+from tproxy.core.catalog import Catalog
 from tproxy.core.leases import Lease
+from tproxy.core.model import Capability, Client, Kind, Model
+from tproxy.core.request import Request
+from tproxy.core.selection import Candidate
 from tproxy.core.windows import MINUTE
 from tproxy.relay.outlook import kept_busy
+from tproxy.relay.search import Search
+from tproxy.relay.trail import Trail
+from tproxy.selection.eligible import select
+from tproxy.selection.strategies import PriorityThenIdlest
 from tproxy.state.memory_quotas import MemoryQuotas
 
 
@@ -82,3 +92,37 @@ def test_one_limit_is_foretold_exactly_and_several_never_too_late(
         assert foretold == pytest.approx(true)
     else:
         assert foretold <= true + 1e-6
+
+
+NAMES = ("m", "alias", "SMALL")  # of one model, and what may be called
+MODELS = st.builds(
+    lambda **changes: model("m", aliases=("alias",), category="SMALL", **changes),
+    kind=st.sampled_from([*Kind, Kind.CHAT, Kind.CHAT]),
+    obstacle=st.sampled_from([None, None, "speaks a dialect of its own"]),
+    capabilities=st.sampled_from([frozenset(Capability), frozenset()]),
+    max_request_length=st.sampled_from([None, None, 4]),
+    max_output_tokens=st.sampled_from([None, None, 4]),
+)
+FIELDS = st.sampled_from([{}, {"max_tokens": 5}, {"tools": [{"type": "function"}]}])
+REQUESTS: st.SearchStrategy[Request] = st.one_of(
+    st.builds(
+        lambda called, fields: chat(**({"model": called} if called else {}), **fields),
+        st.sampled_from([None, *NAMES]),
+        FIELDS,
+    ),
+    st.sampled_from([image(model="m"), embedding(model="SMALL")]),
+)
+
+
+@given(MODELS, REQUESTS, st.sampled_from([("*",), (), *((n,) for n in NAMES)]))
+def test_who_has_no_others_is_chosen_as_among_others(
+    only: Model, request: Request, allowed: tuple[str, ...]
+) -> None:
+    outlook = Rig({"m": tells("")}).relay._outlook
+    client, candidates = Client("c", (), allowed), [Candidate(only)]
+    asked = Catalog.of([only], {}).find(request.model)
+
+    alone = outlook.alone(Search(request, client, Trail(), asked, math.inf))
+
+    called, strategy = request.model or "SMALL", PriorityThenIdlest()
+    assert alone == select(request, client, candidates, strategy, called=called)

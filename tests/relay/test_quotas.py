@@ -12,7 +12,17 @@ import pytest
 from tests.clocks import in_no_time
 from tests.dialect import completion
 from tests.fakes import Gate, Script, Silence
-from tests.relay.rig import ANYBODY, JSON, Rig, model, request, says, tells
+from tests.relay.rig import (
+    ANYBODY,
+    JSON,
+    ONCE,
+    Rig,
+    fails,
+    model,
+    request,
+    says,
+    tells,
+)
 from tests.values import image, per
 from tproxy.core.budget import Budget, Cost, Limit, Unit
 from tproxy.core.chat import ChatRequest
@@ -106,6 +116,28 @@ def test_money_is_counted_in_billionths_of_a_dollar() -> None:
     assert purse.actual(Usage(100, 50), Cost()) == Cost(1, 150, 700_000)
     assert purse.actual(Usage(0, 0), Cost()) is None
     assert Purse.of(priced, ANYBODY).cost(100, 50) == Cost()
+
+
+@pytest.mark.parametrize(("dear", "spent"), [("a", 0), ("b", 7_000)])
+def test_a_client_spends_what_the_model_costs_that_answers(
+    dear: str, spent: int
+) -> None:
+    """Not what was expected of the one that was asked before and failed."""
+    price = Price(1.0, 1.0, 1.0)
+    a, b = (
+        attrs.evolve(model(name), price=price if name == dear else None)
+        for name in "ab"
+    )
+    rig = Rig({"a": fails(500), "b": tells("Hello")}, retry=ONCE, models=(a, b))
+    rig.real_quotas = quotas = MemoryQuotas(rig.clock)
+    client = caller(DOLLAR)
+
+    async def test() -> None:
+        assert (await rig.asking(request(), client)).error is None
+        [state] = await quotas.snapshot(client.budgets)
+        assert state.limits[0].used == spent
+
+    in_no_time(test())
 
 
 @pytest.mark.parametrize(("dialect", "requests"), [("huggingface", 3), ("openai", 1)])

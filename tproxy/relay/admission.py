@@ -80,10 +80,9 @@ class Admission:
             want = budgets, cost
             taken = await self._in_turn(model.throttle, client, purse, want, until)
         if isinstance(taken, Lease):
-            if purse.once and search.fare is None:
+            if fare is None and purse.once:
                 quotas, leases = self.ports.quotas, self.ports.leases
-                search.fare = Fare(quotas, leases, purse.once, taken)
-            fare = search.fare
+                fare = search.fare = Fare(quotas, leases, purse.once, taken)
             asking = Asking(model, purse, taken, self.ports, search.trail, fare)
             if turn is not None:
                 turn.pass_on()

@@ -69,8 +69,12 @@ class Purse:
         return Cost(requests, tokens, spent, cost.high)
 
     def actual(self, usage: Usage | None, reserved: Cost) -> Cost | None:
-        """What was used; None where nobody said or counts it: it was as reserved."""
-        if usage is None or not (self.by_tokens or self.price is not None):
+        """What was used; None where nobody said or counts it: it was as reserved.
+
+        That may have been for another model, which has a price.
+        """
+        counted = self.by_tokens or self.price is not None or reserved.spend
+        if usage is None or not counted:
             return None
         if not (usage.prompt or usage.completion):
             return None
