@@ -6,7 +6,6 @@ import enum
 import math
 import re
 from collections.abc import Mapping
-from functools import cached_property
 
 import attrs
 from attrs import validators
@@ -55,7 +54,7 @@ class Tls:
     client_key: str | None = None
 
 
-@attrs.frozen(slots=False)  # see `Model`
+@attrs.frozen
 class Patience:
     """How long a provider may take, in seconds.
 
@@ -67,16 +66,6 @@ class Patience:
     first_byte: float = 30.0
     silence: float = 30.0
     whole: float = 120.0
-
-    @cached_property
-    def streaming(self) -> Patience:
-        """The same for a stream, which may go on for ever."""
-        return attrs.evolve(self, whole=math.inf)
-
-    @cached_property
-    def answering(self) -> Patience:
-        """The same for an answer in one piece, which may come at the last moment."""
-        return Patience(self.connect, self.whole, self.whole, self.whole)
 
 
 @attrs.frozen
@@ -176,6 +165,19 @@ class Upstream:
     tls: Tls = Tls()
     reach: Reach = Reach()
     auth: KeyHeader | ClientCredentials = KeyHeader()
+    # `patience` with a stream, which may go on for ever; and with an answer in one
+    # piece, which may come at the last moment.
+    streaming: Patience = attrs.field(init=False, eq=False, repr=False)
+    answering: Patience = attrs.field(init=False, eq=False, repr=False)
+
+    @streaming.default
+    def _without_an_end(self) -> Patience:
+        return attrs.evolve(self.patience, whole=math.inf)
+
+    @answering.default
+    def _to_the_last_moment(self) -> Patience:
+        whole = self.patience.whole
+        return Patience(self.patience.connect, whole, whole, whole)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -183,9 +185,7 @@ class Upstream:
         return (self.token, *(Secret(value) for _, value in self.headers))
 
 
-# To a class with slots and cached properties attrs gives a `__getattr__`, with which
-# Python takes five times as long to look up any field of it.
-@attrs.frozen(slots=False)
+@attrs.frozen
 class Model:
     """One entry of `models:`, complete: presets and provider defaults are filled in.
 
@@ -220,10 +220,11 @@ class Model:
     check: HealthCheck | None = None
     resume: bool = False
     prefill: Prefill | None = None
+    # Whether a budget has to know how many tokens an answer took.
+    counts_tokens: bool = attrs.field(init=False, eq=False, repr=False)
 
-    @cached_property
-    def counts_tokens(self) -> bool:
-        """Whether a budget has to know how many tokens an answer took."""
+    @counts_tokens.default
+    def _is_counted_by_tokens(self) -> bool:
         return any(
             limit.unit is not Unit.REQUESTS
             for budget in self.budgets
@@ -239,7 +240,7 @@ class Priority(enum.Enum):
     LOW = "low"
 
 
-@attrs.frozen(slots=False)  # see `Model`
+@attrs.frozen
 class Client:
     """A caller. Tokens are kept as SHA-256 digests; `models` are glob patterns.
 
@@ -252,14 +253,16 @@ class Client:
     budgets: tuple[Budget, ...] = ()
     priority: Priority = Priority.NORMAL
     operator: bool = False  # may see what all others do, in numbers
+    # What a request costs that nothing more is known of.
+    least: Cost = attrs.field(init=False, eq=False, repr=False)
+    may_call_all: bool = attrs.field(init=False, eq=False, repr=False)
 
-    @cached_property
-    def least(self) -> Cost:
-        """What a request costs that nothing more is known of."""
+    @least.default
+    def _at_least(self) -> Cost:
         return LEAST_HIGH if self.priority is Priority.HIGH else LEAST
 
-    @cached_property
-    def may_call_all(self) -> bool:
+    @may_call_all.default
+    def _may_call_any(self) -> bool:
         return "*" in self.models
 
     def may_call(self, *names: str) -> bool:

@@ -36,7 +36,7 @@ async def begin_stream(
         UpstreamFailed: it went wrong in any other way.
     """
     model = asking.model
-    patience = model.upstream.patience.streaming
+    patience = model.upstream.streaming
     limit = min(patience.connect + patience.first_byte, left)
     if isinstance(chat, Continuation):
         chat = chat.told_to(model)
@@ -80,7 +80,7 @@ async def ask_whole(
         UpstreamFailed: it went wrong in any other way.
     """
     model = asking.model
-    patience = model.upstream.patience.answering
+    patience = model.upstream.answering
     hurried = left < patience.whole
     if hurried:
         patience = attrs.evolve(patience, whole=left)

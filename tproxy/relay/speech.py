@@ -153,7 +153,7 @@ class Speech:
         if sent is not self._sent:  # that was another line
             since, size = now, 0
         self._crawl = (self._sent, since, size + len(data))
-        longest = self._asking.model.upstream.patience.streaming.silence
+        longest = self._asking.model.upstream.streaming.silence
         if now - since <= longest or size > _CRAWL * (now - since):
             return False
         self._fail(failures.SILENCE, "a line that never ends")

@@ -44,7 +44,7 @@ async def make(
         UpstreamFailed: it went wrong in any other way.
     """
     model = asking.model
-    patience = model.upstream.patience.answering
+    patience = model.upstream.answering
     hurried = left < patience.whole
     if hurried:
         patience = attrs.evolve(patience, whole=left)
