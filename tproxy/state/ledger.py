@@ -30,6 +30,7 @@ _MOST_PLANS = 10_000
 _MOST_LATE = 10_000
 _LATE = HOUR  # for which it is remembered what expired
 _TURNOVER = 1.0  # seconds; when a request under way will end, nobody knows
+_REFUSAL = Outcome.REFUSAL  # to look up a member of an enum takes long
 
 
 @attrs.define(eq=False)
@@ -85,6 +86,7 @@ class Ledger:
                 left -= counter.more(steady)
             line.left = left
             if left < 0:
+                line.left = 0
                 wait = counter.wait(amount, line.usable, now)
                 worst = _longer(worst, line.budget.name, line.limit.label, wait)
         for stake in plan.stakes:
@@ -177,7 +179,7 @@ class Ledger:
 
         It took what was reserved, if not `actual`.
         """
-        held = self._end(lease, now, served=outcome is not Outcome.REFUSAL)
+        held = self._end(lease, now, served=outcome is not _REFUSAL)
         if held is None:
             return
         sizes = held.sizes

@@ -78,7 +78,9 @@ class Fixed(Counter):
         if at > now.steady:
             by_wall.put_off(at, amount, now.steady)
             by_calm.put_off(at, amount, now.steady)
-        self.used = max(by_wall.count, by_calm.count)
+        self.used = by_wall.count
+        if by_calm.count > by_wall.count:
+            self.used = by_calm.count
 
     def correct(self, at: float, change: int, now: Moment) -> None:
         for period in (self.by_wall, self.by_calm):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Iterator
 from typing import TypeVar
 
@@ -83,8 +82,8 @@ class Stake(Line):
     def left_now(self, now: Moment) -> int:
         asked, taken = self.others.lately(now.steady), self.counter.taken(now)
         if asked or self.whole.extra:
-            return self._most(0, asked, now) - taken
-        return self.usable - taken
+            return max(self._most(0, asked, now) - taken, 0)
+        return max(self.usable - taken, 0)
 
     def _most(self, amount: int, asked: int, now: Moment) -> int:
         usable = max(self.usable - self.whole.more(now.steady), 0)
@@ -167,7 +166,8 @@ class Plan:
         """
         rooms: tuple[Room, ...] = ()
         for unit, lines, stakes in self.by_unit:
-            tightest, least = lines[0], sys.maxsize
+            tightest = lines[0]
+            least = tightest.left
             for line in lines:
                 if line.left < least:
                     tightest, least = line, line.left
@@ -175,8 +175,8 @@ class Plan:
                 left = stake.left_now(now)
                 if left < least:
                     tightest, least = stake, left
-            left, resets_in = max(least, 0), tightest.whole.resets_in(now)
-            rooms += (Room(unit, tightest.usable, left, resets_in),)
+            resets_in = tightest.whole.resets_in(now)
+            rooms += (Room(unit, tightest.usable, least, resets_in),)
         return rooms
 
     @property
