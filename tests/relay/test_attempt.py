@@ -142,8 +142,8 @@ def test_what_fails_to_close_is_settled_all_the_same() -> None:
     async def test() -> None:
         asking = await bench.asking()
         asking.begin()
-        asking.sent = True
-        await asking.opened(stubborn())
+        reply = await asking.opened(stubborn())
+        asking.hear(reply.head)
         with pytest.raises(OSError):  # noqa: PT011 - any
             await asking.end()
 
@@ -172,7 +172,6 @@ def test_what_was_never_sent_is_not_counted_whoever_left(sent: bool) -> None:
     async def test() -> None:
         asking = await bench.asking()
         asking.begin()
-        asking.sent = True
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await asking.opened(Opening())

@@ -120,8 +120,13 @@ def passed_on(headers: Mapping[str, str], *, kind: str) -> Headers:
     `kind` where it names no type, or another one. What is passed on has been read as
     that, or made; OpenAI's client takes a JSON body of another type for a text.
     """
-    kept = [(n, value) for name, value in headers.items() if (n := _NAMES[name])]
-    if not headers.get("content-type", "").startswith(kind):
+    kept = []
+    for name, line in headers.items():
+        shown = _NAMES[name]
+        if shown:
+            kept.append((shown, line))
+    said = headers.get("content-type", "")
+    if said != kind and not said.startswith(kind):
         kept = [each for each in kept if each[0] != "Content-Type"]
         kept.insert(0, ("Content-Type", kind))
     return tuple(kept)

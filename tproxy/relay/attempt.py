@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -23,6 +23,8 @@ from tproxy.relay.fare import Fare
 from tproxy.relay.leases import OpenLeases
 from tproxy.relay.lessons import Lessons
 from tproxy.relay.trail import Trail
+
+_ANSWER = Outcome.ANSWER  # to look up a member of an enum takes long
 
 
 @attrs.frozen(eq=False)
@@ -102,18 +104,13 @@ class Asking:
         self.probes = ports.breakers.asked(self.model.name)
         self.started = ports.clock.steady()
 
-    async def opened(
+    def opened(
         self, exchange: AbstractAsyncContextManager[UpstreamReply]
-    ) -> UpstreamReply:
-        """Open an exchange, which is closed when this ends."""
-        try:
-            reply = await exchange.__aenter__()
-        except BaseException:
-            # Not every transport knows; then we have to think that it was.
-            self.sent = getattr(exchange, "sent", True)
-            raise
+    ) -> Awaitable[UpstreamReply]:
+        """Send by an exchange, which is closed when this ends; then `hear` its head."""
+        self.sent = True
         self._exchange = exchange
-        return reply
+        return exchange.__aenter__()
 
     def reached(self) -> None:
         """The provider has begun to answer. An end, if that is now, says so too."""
@@ -155,9 +152,13 @@ class Asking:
             return
         self.ended = True
         self._ports.budget.end(self.model.provider)
+        exchange = self._exchange
         try:
-            if self._exchange is not None:
-                await self._exchange.__aexit__(None, None, None)
+            if exchange is not None and self.answering:
+                await exchange.__aexit__(None, None, None)
+            elif exchange is not None:
+                # Not every transport knows; then we have to think that it was.
+                self.sent = getattr(exchange, "sent", True)
         finally:
             self._note()  # first: a client may leave while a store is waited for
             await self._pay()
@@ -170,7 +171,7 @@ class Asking:
             lease = fare.after(lease, outcome, others=self._is_left_behind())
         self._ports.leases.remove(lease)
         try:
-            if outcome is Outcome.ANSWER:
+            if outcome is _ANSWER:
                 self._ports.answers.learn(self.model, usage)
                 cost = self._purse.actual(usage, lease.cost)
                 await quotas.settle(lease, cost, heard=self.answering)
@@ -179,7 +180,7 @@ class Asking:
             else:
                 await quotas.release(lease)
         finally:
-            if fare is not None and outcome is Outcome.ANSWER and not self.outrun:
+            if fare is not None and outcome is _ANSWER and not self.outrun:
                 await fare.answered(self._purse, usage)
         if self._heard is not None:
             self._teach(*self._heard)
@@ -208,7 +209,7 @@ class Asking:
         if not self.sent:
             return None
         if failure is None or self._begun:
-            return Outcome.ANSWER
+            return _ANSWER
         if failure.failure.counts:
             return Outcome.ERROR
         return Outcome.REFUSAL if failure.failure is failures.RATE_LIMIT else None

@@ -45,7 +45,6 @@ async def begin_stream(
     try:
         async with asyncio.timeout(limit):
             request = await doors.signed(_worded(chat, asking, adapter), model, limit)
-            asking.sent = True
             reply = await asking.opened(
                 doors.transport.open(request, model.upstream, patience)
             )
@@ -87,7 +86,6 @@ async def ask_whole(
     try:
         request = _worded(chat, asking, adapter)
         request = await doors.signed(request, model, patience.whole)
-        asking.sent = True
         reply = await asking.opened(
             doors.transport.open(request, model.upstream, patience)
         )

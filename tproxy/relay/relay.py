@@ -72,13 +72,13 @@ class Relay:
         queues, clock = self.admission.queues, self.ports.clock
         return Waiting(self._outlook, queues, clock, self.sleep, self.routing)
 
-    async def answer(
+    def answer(
         self,
         request: Request,
         client: Client,
         trail: Trail,
         patience: float = math.inf,
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
         """The answer of the first candidate that gives one; `Answer.end` lets it go.
 
         It begins within `patience` seconds, the client's, or not at all.
@@ -88,7 +88,9 @@ class Relay:
         """
         clock, routing = self.ports.clock, self.routing
         begun = clock.steady()
-        deadline = begun + min(routing.deadline_seconds, patience)
+        deadline = begun + routing.deadline_seconds
+        if patience < routing.deadline_seconds:
+            deadline = begun + patience
         asked = self.catalog.find(request.model, request.kind)
         trail.asked = request.model or ""
         search = Search(request, client, trail, asked, deadline)
@@ -96,11 +98,17 @@ class Relay:
             search.linking = Linking(request, self.doors.outside)
         if routing.hedge:
             search.hedging = self._hedging(search)
-        try:
-            if not routing.wait_seconds:
-                return await self._search(search)
+        if routing.wait_seconds:
             until = min(begun + routing.wait_seconds, deadline)
-            return await self._waiting.answer(search, self._search, until)
+            answer = self._waiting.answer(search, self._search, until)
+        else:
+            answer = self._search(search)
+        return self._paid(search, answer) if client.budgets else answer
+
+    async def _paid(self, search: Search, answer: Awaitable[Answer]) -> Answer:
+        """An answer; where there is none, what its client has paid for it ends."""
+        try:
+            return await answer
         except BaseException:
             if search.fare is not None:
                 await search.fare.end()
