@@ -37,9 +37,10 @@ def duration(seconds: float) -> str:
         return f"{seconds * 1000:.0f}ms"
     if seconds < 60:
         return f"{seconds:.3g}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
+    whole = round(seconds)
+    if whole < 3_600:
+        return f"{whole // 60}m{whole % 60}s"
+    return f"{whole // 3_600}h{whole // 60 % 60}m{whole % 60}s"
 
 
 def models(entries: Iterable[Mapping[str, object]]) -> bytes:
