@@ -182,24 +182,24 @@ class Ledger:
         held = self._end(lease, now, served=outcome is not _REFUSAL)
         if held is None:
             return
-        sizes = held.sizes
+        sizes, at, steady = held.sizes, held.at, now.steady
         if actual is None:
             actual = sizes
         for line in held.plan.counted:
-            counter, reserved = line.counter, sizes[line.index]
-            amount = actual[line.index] if outcome in line.budget.counts else 0
-            if held.at is None or line.lasting:
+            counter, index, lasting = line.counter, line.index, line.lasting
+            reserved = sizes[index]
+            amount = actual[index] if outcome in line.budget.counts else 0
+            if at is None or lasting:
                 counter.flight -= reserved
-                if counter.due <= now.steady:
+                if counter.due <= steady:
                     counter.refresh(now)
-                at = end if line.lasting else head
-                counter.place(at, amount, now, held.since)
+                counter.place(end if lasting else head, amount, now, held.since)
             elif amount != reserved:
                 counter.refresh(now)
                 if amount:
-                    counter.correct(held.at, amount - reserved, now)
+                    counter.correct(at, amount - reserved, now)
                 else:
-                    counter.take_back(held.at, reserved, now)
+                    counter.take_back(at, reserved, now)
 
     def release(self, lease: LeaseId, now: Moment) -> None:
         held = self._end(lease, now, served=False)
