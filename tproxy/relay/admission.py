@@ -70,20 +70,20 @@ class Admission:
             if rest:
                 resting = Exclusion(model, Why.RESTING, "", wait=rest)
                 return resting if before is None else None
-        purse = self._purse(model, client)
+        purse, ports = self._purse(model, client), self.ports
         cost = self._cost(search.request, model, purse, requests)
         fare = search.fare
         budgets = purse.budgets if fare is None else fare.left_of(purse)
         if model.throttle is None:
-            taken = await self.ports.quotas.reserve(budgets, cost)
+            taken = await ports.quotas.reserve(budgets, cost)
         else:
             want = budgets, cost
             taken = await self._in_turn(model.throttle, client, purse, want, until)
         if isinstance(taken, Lease):
             if fare is None and purse.once:
-                quotas, leases = self.ports.quotas, self.ports.leases
-                fare = search.fare = Fare(quotas, leases, purse.once, taken)
-            asking = Asking(model, purse, taken, self.ports, search.trail, fare)
+                fare = Fare(ports.quotas, ports.leases, purse.once, taken)
+                search.fare = fare
+            asking = Asking(model, purse, taken, ports, search.trail, fare)
             if turn is not None:
                 turn.pass_on()
             self.turns.take(model.name)

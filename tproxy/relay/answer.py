@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -93,7 +93,7 @@ class Answer:
 def reason_for(
     asked: Asked,
     model: Model,
-    excluded: list[Exclusion],
+    excluded: Sequence[Exclusion],
     failed: dict[str, UpstreamFailed],
     hedged: str = "",
 ) -> str:

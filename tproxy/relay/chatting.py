@@ -90,11 +90,12 @@ async def ask_whole(
             doors.transport.open(request, model.upstream, patience)
         )
         head = reply.head
-        body = at_once(reply) if head.ok else None
+        ok = head.ok
+        body = at_once(reply) if ok else None
         if body is None:  # else it is settled in this very moment
             asking.reached()
         asking.hear(head, whole=True)
-        if not head.ok:
+        if not ok:
             raise await doors.refusal(reply, request, adapter, model)
         if body is None:
             body = await whole(reply)

@@ -119,7 +119,7 @@ class Relay:
         clock = self.ports.clock
         outlook = self._outlook
         selection = outlook.alone(search) or await outlook.selection(search)
-        search.excluded = list(selection.excluded)
+        search.excluded = selection.excluded
         search.line = line = []
         for rank, candidate in enumerate(selection.ranked):
             line.append((-math.inf, rank, candidate, 0))  # in order, so it is a heap
@@ -144,7 +144,7 @@ class Relay:
                     candidate, search, deadline, requests
                 )
                 if not isinstance(asking, Asking):
-                    search.excluded += [] if asking is None else [asking]
+                    search.excluded += () if asking is None else (asking,)
                     continue
                 if search.hedging is None:
                     begun = await self.attempt(search, place, asking)

@@ -41,6 +41,6 @@ class Search:
     fare: Fare | None = None
     hedging: Hedging | None = None
     hedged: str = ""
+    excluded: tuple[Exclusion, ...] = ()
     line: list[Place] = attrs.field(factory=list)
-    excluded: list[Exclusion] = attrs.field(factory=list)
     failed: dict[str, UpstreamFailed] = attrs.field(factory=dict)
