@@ -123,22 +123,23 @@ class AnsweringHandler(BaseHandler):
             await answer.end()
 
     def _begin(self, answer: Answer) -> None:
-        said = self.said
-        for name, value in answer.begun.headers:
+        said, begun, model = self.said, answer.begun, answer.model
+        for name, value in begun.headers:
             said[name] = [value]
-        said["X-Tproxy-Model"] = [answer.model.name]
-        said["X-Tproxy-Provider"] = [answer.model.provider]
+        said["X-Tproxy-Model"] = [model.name]
+        said["X-Tproxy-Provider"] = [model.provider]
         said["X-Tproxy-Attempts"] = [str(answer.attempts)]
         said["X-Tproxy-Reason"] = [answer.reason]
         if answer.dropped:
             said["X-Tproxy-Dropped"] = [_named(answer.dropped)]
         for room in answer.rooms:
-            if room.unit in _COUNTED:
-                limit, remaining, reset = _COUNTED[room.unit]
+            names = _COUNTED.get(room.unit)
+            if names is not None:
+                limit, remaining, reset = names
                 said[limit] = [str(room.limit)]
                 said[remaining] = [str(room.left)]
                 said[reset] = [openai.duration(room.resets_in)]
-        if answer.begun.whole is None:
+        if begun.whole is None:
             self.set_header("X-Accel-Buffering", "no")
 
     async def _break_off(self) -> None:
