@@ -263,5 +263,16 @@ def test_a_request_without_a_model_gets_one() -> None:
     }
 
 
+@pytest.mark.parametrize("blank", ["", " " * 5_000])
+def test_a_number_that_no_float_holds_is_in_nobodys_way(blank: str) -> None:
+    raw = b'{"stream_options":{"x":1e400},"messages":[{"role":"user"}],"model":"a"}'
+
+    asked = ChatRequest.parse(raw + blank.encode()).wanting_usage()
+
+    said = json.loads(asked.naming("b"))
+    assert said["model"] == "b"
+    assert said["stream_options"]["include_usage"] is True
+
+
 def test_a_request_shows_nothing_of_what_was_said() -> None:
     assert "secret" not in repr(chat("secret"))

@@ -46,7 +46,7 @@ class Document:
         """Where the value of `key` is in `text`, in characters; None: there is none."""
         if self._spans or key not in self.values:
             return self._spans.get(key)
-        for name, _, start, end in _members(self.text):
+        for name, _, start, end in _members(self.text, _look):
             if name == key:
                 return start, end
         return None
@@ -126,7 +126,7 @@ def _read(text: str) -> tuple[dict[str, object], dict[str, tuple[int, int]]]:
     if values is not None:
         return values, {}
     values, spans = {}, {}
-    for key, said, start, end in _members(text):
+    for key, said, start, end in _members(text, _scan):
         if key in values:
             raise _twice()
         values[key], spans[key] = said, (start, end)
@@ -143,8 +143,8 @@ def _at_once(text: str) -> dict[str, object] | None:
     return values if whole else None
 
 
-def _members(text: str) -> Iterator[tuple[str, object, int, int]]:
-    """Each key, its value, and where that begins and ends.
+def _members(text: str, scan: make_scanner) -> Iterator[tuple[str, object, int, int]]:
+    """Each key, its value as `scan` reads it, and where that begins and ends.
 
     Raises:
         json.JSONDecodeError: at the first thing that is wrong.
@@ -159,7 +159,7 @@ def _members(text: str) -> Iterator[tuple[str, object, int, int]]:
         if key is None:
             key, at = _escaped_key(text, at)
         try:
-            value, after = _scan(text, at)
+            value, after = scan(text, at)
         except StopIteration as stop:
             raise json.JSONDecodeError("expected a value", text, stop.value) from None
         yield key, value, at, after
@@ -216,7 +216,9 @@ _DECODER = json.JSONDecoder(
     parse_int=_integer,
     parse_float=_float,
 )
-_scan = make_scanner(_DECODER)  # type: ignore[arg-type]  # typeshed errs; raw_decode, without its words for what is wrong
+# As `raw_decode`, without its words for what is wrong; and for what was judged already.
+_scan = make_scanner(_DECODER)  # type: ignore[arg-type]  # typeshed errs
+_look = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # here, too
 
 
 def _twice() -> Malformed:
