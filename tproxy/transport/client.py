@@ -61,9 +61,8 @@ class PooledClient(AsyncHTTPClient):
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
         if isinstance(request, Fetch):
-            plan = request.plan
-            host = self._pool.host(plan.route.origin)
-            exchange = Exchange(request, plan, host, self._loop)
+            host = self._pool.host(request.route.origin)
+            exchange = Exchange(request, host, self._loop)
             host.begin(exchange)
             return exchange
         if not isinstance(request, HTTPRequest):

@@ -70,8 +70,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def send(self, exchange: Exchange) -> None:
         """Send a request; the exchange hears how it goes."""
-        plan = exchange.plan
-        request, patience = plan.request, plan.patience
+        fetch = exchange.fetch
+        request, patience = fetch.request, fetch.patience
         self._exchange = exchange
         self._reply = exchange.reply
         self._head_told = self._touched = False
@@ -84,7 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         self._silence = patience.silence
         self._due = exchange.due
         self._set_deadline(now + patience.first_byte)
-        head, body = exchange.head, request.body
+        head, body = fetch.head, request.body
         if len(body) <= _JOINED:
             transport.write(head + body if body else head)
         else:

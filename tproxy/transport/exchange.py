@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tornado.httpclient import HTTPError, HTTPResponse
+from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
 
 from tproxy.core.upstream import Broken
+from tproxy.transport.fetch import Fetch, Spelled
 
 if TYPE_CHECKING:
     from tproxy.transport.connection import Connection
-    from tproxy.transport.fetch import Fetch, Plan
     from tproxy.transport.pool import Host
     from tproxy.transport.reply import Reply
 
@@ -28,38 +28,34 @@ class Exchange(asyncio.Future[HTTPResponse]):
     __slots__ = (
         "_begun",
         "_connection",
-        "_fetch",
         "_host",
         "_timer",
         "due",
-        "head",
-        "plan",
+        "fetch",
         "reply",
     )
 
     def __init__(
-        self, fetch: Fetch, plan: Plan, host: Host, loop: asyncio.AbstractEventLoop
+        self, fetch: Fetch, host: Host, loop: asyncio.AbstractEventLoop
     ) -> None:
         super().__init__(loop=loop)
-        self._fetch = fetch
-        self.plan = plan
-        self.head = fetch.head
+        self.fetch = fetch
         self.reply: Reply = fetch.reply
         self._host = host
         self._connection: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._begun = now = loop.time()
-        self.due = now + plan.patience.whole  # when its reply must be whole
+        self.due = now + fetch.patience.whole  # when its reply must be whole
 
     @property
     def connect_by(self) -> float:
         """When it must have a connection, waiting counted, by the loop's clock."""
-        return min(self._begun + self.plan.patience.connect, self.due)
+        return min(self._begun + self.fetch.patience.connect, self.due)
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice does no more than sending it once."""
-        return self.plan.request.method in _SAFE
+        return self.fetch.request.method in _SAFE
 
     def cancel(self, msg: Any | None = None) -> bool:
         if self.done():
@@ -96,14 +92,14 @@ class Exchange(asyncio.Future[HTTPResponse]):
         self._connection = None
         self.reply.on_end(None)
         if not self.done():
-            self.set_result(_Response(self._fetch, self.reply.status, None))
+            self.set_result(_Response(self.fetch, self.reply.status, None))
 
     def fail(self, broken: Broken) -> None:
         self._connection = None
         self._forget_timer()
         self.reply.on_end(broken)
         if not self.done():
-            self.set_result(_Response(self._fetch, 599, str(broken)))
+            self.set_result(_Response(self.fetch, 599, str(broken)))
 
     def _forget_timer(self) -> None:
         if self._timer is not None:
@@ -122,9 +118,11 @@ class _Response(HTTPResponse):
         self.code = code
         self._broken = broken
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") and name != "_body":
-            raise AttributeError(name)
+    def spell_out(self) -> None:
+        """Become an HTTPResponse in full."""
         error = None if self._broken is None else HTTPError(599, self._broken)
         super().__init__(self.request, self.code, error=error)
-        return self.__dict__[name]
+
+
+for _name in vars(HTTPResponse(HTTPRequest(""), 200)).keys() - {"request", "code"}:
+    setattr(_Response, _name, Spelled(_name))

@@ -18,85 +18,90 @@ from tornado.iostream import StreamClosedError
 from tproxy.core import failures
 from tproxy.core.model import Patience
 from tproxy.core.upstream import Broken, UpstreamHead, UpstreamRequest
-from tproxy.core.values import value
 from tproxy.transport.route import Route
 from tproxy.transport.tls import Contexts
 
 if TYPE_CHECKING:
     from tproxy.transport.reply import Reply
 
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # a length is said even if it is 0
 _HELD = 32_768  # bytes the reader may leave before `streaming_callback` waits
 
 
-@value
-class Plan:
-    """What is to be sent, where, and how long it may take.
+class Spelled:
+    """An attribute of a class of Tornado's, which `spell_out` sets with all others.
 
-    `decode`: a reply that comes compressed is read as what it says.
+    Only an instance that has none by that name comes here. `__getattr__` would do as
+    well, but with it Python looks up any attribute five times as long.
     """
 
-    route: Route
-    request: UpstreamRequest
-    patience: Patience
-    decode: bool = True
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    def head(self) -> bytes:
-        """The request's head, as it goes out.
-
-        Raises:
-            ValueError: a name or value would not stay one header.
-        """
-        request = self.request
-        method, body = request.method, request.body
-        size = len(body) if body or method in _WITH_BODY else None
-        return self.route.head(method, request.headers, size)
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        if owner is None:
+            return self
+        owner.spell_out()
+        return getattr(owner, self._name)
 
 
 class Fetch(HTTPRequest):
-    """A plan with its `head`, ready to go out; `reply` hears what comes back.
+    """A request with its `head`, ready to go out; `reply` hears what comes back."""
 
-    Whoever has to do with each request takes what is in it once: with `__getattr__`
-    Python looks up any attribute five times as long.
-    """
+    __slots__ = (
+        "_teller",
+        "head",
+        "is_plain",
+        "patience",
+        "reply",
+        "request",
+        "route",
+    )
 
-    def __init__(self, reply: Reply, plan: Plan, head: bytes) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        route: Route,
+        request: UpstreamRequest,
+        patience: Patience,
+        head: bytes,
+    ) -> None:
         self.reply = reply
-        self.plan = plan
+        self.route = route
+        self.request = request
+        self.patience = patience
         self.head = head
         self.is_plain = False  # whether somebody read it as an HTTPRequest
 
-    def __getattr__(self, name: str) -> Any:
-        if self.is_plain or name.startswith("__"):
-            raise AttributeError(name)
+    def spell_out(self) -> None:
+        """Become an HTTPRequest in full."""
         self.is_plain = True
-        plan = self.plan
-        teller = _Teller(self.reply)
-        self._teller = teller
+        request, origin = self.request, self.route.origin
+        self._teller = teller = _Teller(self.reply)
         headers = HTTPHeaders()
-        for field, said in plan.request.headers:
+        for field, said in request.headers:
             headers.add(field, said)
         super().__init__(
-            plan.request.url,
-            plan.request.method,
+            request.url,
+            request.method,
             headers,
-            plan.request.body or None,
-            connect_timeout=plan.patience.connect,
+            request.body or None,
+            connect_timeout=self.patience.connect,
             request_timeout=0,
             follow_redirects=False,
             decompress_response=False,
             header_callback=teller.line,
             streaming_callback=teller.read,
             allow_nonstandard_methods=True,
-            ssl_options=Contexts().of(plan.route.origin.tls)
-            if plan.route.origin.scheme == "https"
-            else None,
+            ssl_options=Contexts().of(origin.tls) if origin.scheme == "https" else None,
         )
-        return getattr(self, name)
 
     def ended(self, response: asyncio.Future[HTTPResponse]) -> None:
         """Another client is done; the reader is told in our words."""
         self._teller.ended(response)
+
+
+for _name in vars(HTTPRequest("")):
+    setattr(Fetch, _name, Spelled(_name))
 
 
 class _Teller:

@@ -27,7 +27,6 @@ from tproxy.core.upstream import (
     UpstreamRequest,
 )
 from tproxy.transport.client import PooledClient
-from tproxy.transport.fetch import Plan
 from tproxy.transport.reply import Reply
 from tproxy.transport.route import Route
 
@@ -91,8 +90,8 @@ class Outside:
             raise Broken(failures.UNREACHABLE, str(error)) from error
         if self._client is None:
             self._client = PooledClient(force_instance=True)
-        plan = Plan(route, request, _shorter(patience))
-        async with Reply(self._client, plan) as reply:
+        reply = Reply(self._client, route, request, _shorter(patience))
+        async with reply:
             yield _Bounded(reply, self._largest)
 
     def close(self) -> None:

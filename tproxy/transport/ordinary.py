@@ -25,7 +25,6 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 from tproxy.core import failures
 from tproxy.core.model import Limits, Patience, Tls
 from tproxy.core.upstream import Broken, UpstreamHead, UpstreamRequest
-from tproxy.transport.fetch import Plan
 from tproxy.transport.reply import Reply
 from tproxy.transport.route import Proxy, Route
 
@@ -109,7 +108,7 @@ class Ordinary:
         decode = bool(self._said("decompress_response"))
         buffer = io.BytesIO()
         take = self._said("streaming_callback") or buffer.write
-        async with Reply(self._client, Plan(route, asked, patience, decode)) as reply:
+        async with Reply(self._client, route, asked, patience, decode) as reply:
             head = reply.head
             headers = HTTPHeaders()
             for name, value in head.headers.items():

@@ -12,7 +12,6 @@ from tproxy.core import failures
 from tproxy.core.model import Patience, Reach, Upstream
 from tproxy.core.upstream import Broken, UpstreamRequest
 from tproxy.transport.client import PooledClient
-from tproxy.transport.fetch import Plan
 from tproxy.transport.reply import Reply
 from tproxy.transport.route import Proxy, Route
 
@@ -47,7 +46,7 @@ class PooledTransport:
             client = self._client = PooledClient(force_instance=True)
         known = self._routes.get((id(upstream), request.url))
         route = self._route(request.url, upstream) if known is None else known[0]
-        return Reply(client, Plan(route, request, patience))
+        return Reply(client, route, request, patience)
 
     @property
     def connections(self) -> tuple[int, int, int]:

@@ -9,9 +9,11 @@ from typing import Protocol, Self
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
 from tproxy.core import failures
-from tproxy.core.upstream import Broken, Sink, UpstreamHead
+from tproxy.core.model import Patience
+from tproxy.core.upstream import Broken, Sink, UpstreamHead, UpstreamRequest
 from tproxy.transport.decoding import Decoder
-from tproxy.transport.fetch import Fetch, Plan
+from tproxy.transport.fetch import Fetch
+from tproxy.transport.route import Route
 
 
 class Flow(Protocol):
@@ -28,18 +30,22 @@ class Reply:
     Entering sends the request and waits for the head; leaving hangs up unless the reply
     is whole. `on_head`, `on_read` and `on_end` are for whoever brings the reply; `held`
     says how many bytes the reader has not taken, `over` that no more are wanted, `sent`
-    that the provider may have the request.
+    that the provider may have the request. `decode`: what comes compressed is read as
+    what it says.
     """
 
     __slots__ = (
         "_client",
         "_decoder",
+        "_decodes",
         "_error",
         "_future",
         "_head",
-        "_plan",
+        "_patience",
         "_reads",
         "_refused",
+        "_request",
+        "_route",
         "_sink",
         "_waiter",
         "flow",
@@ -49,9 +55,19 @@ class Reply:
         "status",
     )
 
-    def __init__(self, client: AsyncHTTPClient, plan: Plan) -> None:
+    def __init__(
+        self,
+        client: AsyncHTTPClient,
+        route: Route,
+        request: UpstreamRequest,
+        patience: Patience,
+        decode: bool = True,
+    ) -> None:
         self._client = client
-        self._plan = plan
+        self._route = route
+        self._request = request
+        self._patience = patience
+        self._decodes = decode
         self._future: asyncio.Future[HTTPResponse] | None = None
         self._head: UpstreamHead | None = None
         self._decoder: Decoder | None = None
@@ -67,10 +83,12 @@ class Reply:
         self.status = 0  # 0: there is no head yet
 
     async def __aenter__(self) -> Self:
+        route, request = self._route, self._request
         try:
-            fetch = Fetch(self, self._plan, self._plan.head())
+            head = route.head(request)
         except ValueError as error:  # a name or value that would not stay one header
             raise Broken(failures.UNREACHABLE, str(error)) from error
+        fetch = Fetch(self, route, request, self._patience, head)
         future = self._future = self._client.fetch(fetch, raise_error=False)
         if fetch.is_plain:  # the client is not ours, and tells in Tornado's way only
             future.add_done_callback(fetch.ended)
@@ -79,7 +97,7 @@ class Reply:
                 await self._more()
             if self._error is not None and self._head is None:
                 raise self._error
-            if self.status == 407 and self._plan.route.origin.proxy is not None:
+            if self.status == 407 and route.origin.proxy is not None:
                 raise Broken(failures.UNREACHABLE, "the proxy refused: 407")
         except BaseException:
             self._leave()
@@ -133,7 +151,7 @@ class Reply:
 
     def on_head(self, head: UpstreamHead) -> None:
         coding = head.headers.get("content-encoding")
-        if coding is not None and self._plan.decode:
+        if coding is not None and self._decodes:
             head = self._decoded(head, coding.lower())
         self._head = head
         self.status = head.status

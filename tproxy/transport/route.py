@@ -11,11 +11,12 @@ import attrs
 
 from tproxy import __version__
 from tproxy.core.model import Limits, Tls
-from tproxy.core.upstream import Headers
+from tproxy.core.upstream import Headers, UpstreamRequest
 
 _PORTS = {"http": 80, "https": 443}
 _TARGET = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # a length is said even if it is 0
 _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 
 
@@ -116,8 +117,8 @@ class Route:
         origin = Origin(parts.scheme, host, port, tls, proxy, limits, permits)
         return cls(origin, f" {target} HTTP/1.1\r\nHost: {authority}\r\n{extra}")
 
-    def head(self, method: str, headers: Headers, size: int | None) -> bytes:
-        """The head of a request with a body of `size` bytes; None: without a body.
+    def head(self, request: UpstreamRequest) -> bytes:
+        """The head of a request, as it goes out.
 
         Host and framing are ours to say, so a header that says them is left out. Unless
         the caller asks for another coding the reply is to come in none.
@@ -125,14 +126,16 @@ class Route:
         Raises:
             ValueError: a name or value would not stay one header.
         """
+        method, headers, body = request.method, request.headers, request.body
         head = self._heads.get((method, headers))
         if head is None:
             head = self._written(method, headers)
             if len(self._heads) >= _MOST_HEADS:  # tokens change, and some ids each time
                 self._heads.clear()
             self._heads[method, headers] = head
-        length = "" if size is None else f"Content-Length: {size}\r\n"
-        return f"{head}{length}\r\n".encode("latin-1")
+        if body or method in _WITH_BODY:
+            head = f"{head}Content-Length: {len(body)}\r\n"
+        return f"{head}\r\n".encode("latin-1")
 
     def _written(self, method: str, headers: Headers) -> str:
         """A head but for its length. Most requests to a provider have the same one."""
