@@ -72,18 +72,27 @@ def test_cancelling_closes_at_once_and_frees_the_place(
 @pytest.mark.parametrize("turns", range(12))
 def test_cancelling_after_any_number_of_turns(loop: str, turns: int) -> None:
     """Resolving, connecting, just connected, sent: whichever it is by then."""
+    asked: list[bytes] = []
+
+    async def script(visit: Visit) -> None:
+        while True:
+            asked.append(await visit.request())
+            await visit.send(OK)
 
     async def main() -> None:
-        async with provider(always(OK)) as there:
+        async with provider(script) as there:
             reach = Reach(Limits(max_conns_per_host=1))
             transport = PooledTransport(reach=lambda _: reach)
-            task = asyncio.create_task(get(transport, there.url))
+            exchange = transport.open(ask(there.url), UPSTREAM, PATIENT)
+            task = asyncio.create_task(exchange.__aenter__())
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            await exchange.__aexit__(None, None, None)
             assert await get(transport, there.url) == b"ok"
+            assert len(asked) <= 1 + exchange.sent
             transport.close()
 
     run(loop, main())

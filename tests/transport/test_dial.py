@@ -54,6 +54,26 @@ def test_a_name_that_does_not_resolve(loop: str) -> None:
     run(loop, main())
 
 
+def test_what_is_near_is_asked_within_a_few_rounds_of_the_loop(loop: str) -> None:
+    """Many begin at once, and each round serves all of them."""
+
+    async def main() -> None:
+        async with provider(always(OK)) as there:
+            transport = PooledTransport()
+            exchange = transport.open(ask(there.url), upstream(), PATIENT)
+            entering = asyncio.create_task(exchange.__aenter__())
+            rounds = 0
+            while not exchange.sent:
+                await asyncio.sleep(0)
+                rounds += 1
+            await entering
+            assert rounds < 6  # 3, where the kernel connects at once
+            await exchange.__aexit__(None, None, None)
+            transport.close()
+
+    run(loop, main())
+
+
 def test_a_connection_that_does_not_come_is_given_up(loop: str) -> None:
     async def main(port: int) -> None:
         request = ask(f"http://127.0.0.1:{port}")
@@ -72,13 +92,15 @@ def test_the_next_address_is_tried(loop: str, monkeypatch: pytest.MonkeyPatch) -
 
     async def main(silent: int) -> None:
         async with provider(always(OK)) as there:
-            for addresses in (
+            table = (
                 [address(closed_port()), address(there.port)],
                 [address(silent), address(there.port)],
                 [address(silent), address(closed_port()), address(there.port)],
-            ):
+            )
+            for number, addresses in enumerate(table, 1):
                 sock = await dial._race(addresses)
                 assert sock.getpeername()[1] == there.port
+                await there.visit(number)
                 sock.close()
 
     with hole() as silent:

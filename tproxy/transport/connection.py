@@ -32,6 +32,7 @@ class Connection(asyncio.BufferedProtocol):
         "_deadline",
         "_due",
         "_exchange",
+        "_first",
         "_head_told",
         "_loop",
         "_parser",
@@ -50,9 +51,14 @@ class Connection(asyncio.BufferedProtocol):
     )
 
     def __init__(
-        self, host: Host, loop: asyncio.AbstractEventLoop, view: memoryview
+        self,
+        host: Host,
+        loop: asyncio.AbstractEventLoop,
+        view: memoryview,
+        first: Exchange,
     ) -> None:
         self.host = host
+        self._first: Exchange | None = first  # for whom it is opened
         self.closed = False
         self.served = 0  # requests sent; from the first on `lost` gives its place back
         self._loop = loop
@@ -99,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def hang_up(self) -> None:
         """Close now, whatever is under way; the exchange is not told."""
-        self._exchange = self._reply = None
+        self._exchange = self._reply = self._first = None
         self.closed = True
         self._forget_timer()
         if self._transport is not None:
@@ -115,9 +121,11 @@ class Connection(asyncio.BufferedProtocol):
     # What the transport says.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(
-            asyncio.Transport, transport
-        )  # uvloop's is none by class
+        # uvloop's is none by class
+        self._transport = cast(asyncio.Transport, transport)
+        first, self._first = self._first, None
+        if first is not None:
+            self.host.opened(self, first)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._view

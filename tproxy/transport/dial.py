@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
+import os
 import socket
 import ssl
 from collections import deque
@@ -19,6 +21,7 @@ from tproxy.transport.secure import SecureTransport
 from tproxy.transport.tls import Contexts
 from tproxy.transport.tunnel import Tunnel
 
+_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK, errno.EINTR)
 _STAGGER = 0.25  # seconds before the next address is tried beside: RFC 8305
 
 _Address = tuple[
@@ -33,6 +36,29 @@ class Dial:
     _origin: Origin
     _contexts: Contexts
     phase: str = "resolving the name"
+    _begun: tuple[socket.socket, _Address] | None = None
+
+    def begin(self) -> None:
+        """Begin at once where no name is to be resolved, and nothing else to be judged.
+
+        `connect` finds out what came of it. If the other end is near, the connection
+        stands by the time that has its turn.
+        """
+        origin = self._origin
+        if origin.scheme == "https" or origin.permits is not None:
+            return
+        near = origin.proxy or origin
+        address = _literal(near.host, near.port)
+        if address is not None:
+            with contextlib.suppress(OSError):  # `connect` meets it again, and tells
+                sock = _socket(address)
+                self._begun, self.phase = (sock, address), "connecting"
+                sock.connect(address[-1])
+
+    def close(self) -> None:
+        """Let go of what was begun, if `connect` never ran."""
+        if self._begun is not None:
+            self._begun[0].close()
 
     async def connect(
         self, protocol: asyncio.BufferedProtocol, view: memoryview
@@ -47,13 +73,8 @@ class Dial:
         if origin.scheme == "https":
             context = self._contexts.of(origin.tls)
             secure = SecureTransport(protocol, context, origin.host, view)
-        near = origin if proxy is None else proxy
-        addresses = await _resolve(near.host, near.port)
-        if origin.permits is not None:
-            _check(addresses, origin.permits)
-        self.phase = "connecting"
         try:
-            sock = await _race(addresses)
+            sock = await self._reach()
         except OSError as error:
             to = "" if proxy is None else "proxy: "
             raise Broken(failures.UNREACHABLE, f"{to}{error}") from error
@@ -78,6 +99,18 @@ class Dial:
                 failures.TLS, f"broken off in the handshake: {error}"
             ) from error
 
+    async def _reach(self) -> socket.socket:
+        """A socket connected to the origin, or to its proxy."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            return await _connected(*begun)
+        near, permits = self._origin.proxy or self._origin, self._origin.permits
+        addresses = await _resolve(near.host, near.port)
+        if permits is not None:
+            _check(addresses, permits)
+        self.phase = "connecting"
+        return await _race(addresses)
+
 
 async def _tunnel(
     sock: socket.socket, origin: Origin, proxy: Proxy, then: SecureTransport
@@ -95,6 +128,15 @@ async def _tunnel(
     except BaseException:
         raw.abort()
         raise
+
+
+def _literal(host: str, port: int) -> _Address | None:
+    """The one address that `host` stands for; None where it is a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, host)
+            return family, socket.SOCK_STREAM, 0, "", (host, port)
+    return None
 
 
 async def _resolve(host: str, port: int) -> list[_Address]:
@@ -158,13 +200,25 @@ async def _race(addresses: list[_Address]) -> socket.socket:
 
 
 async def _connect(address: _Address) -> socket.socket:
-    family, kind, number, _, where = address
-    sock = socket.socket(family, kind, number)
+    return await _connected(_socket(address), address)
+
+
+def _socket(address: _Address) -> socket.socket:
+    sock = socket.socket(*address[:3])
+    sock.setblocking(False)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return sock
+
+
+async def _connected(sock: socket.socket, address: _Address) -> socket.socket:
+    """Wait until `sock` is connected, which may have begun or be done already."""
     try:
-        sock.setblocking(False)
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        await asyncio.get_running_loop().sock_connect(sock, where)
+        problem = sock.connect_ex(address[-1])
+        if problem in _UNDER_WAY:
+            await asyncio.get_running_loop().sock_connect(sock, address[-1])
+        elif problem not in (0, errno.EISCONN):
+            raise OSError(problem, os.strerror(problem))
     except BaseException:
         sock.close()
         raise

@@ -48,7 +48,7 @@ class Exchange(asyncio.Future[HTTPResponse]):
         self.due = now + fetch.patience.whole  # when its reply must be whole
 
     @property
-    def connect_by(self) -> float:
+    def _connect_by(self) -> float:
         """When it must have a connection, waiting counted, by the loop's clock."""
         return min(self._begun + self.fetch.patience.connect, self.due)
 
@@ -68,10 +68,11 @@ class Exchange(asyncio.Future[HTTPResponse]):
             connection.hang_up()
         return super().cancel(msg)
 
-    def queued(self) -> None:
-        """It has to wait for its turn."""
-        loop = self.get_loop()
-        self._timer = loop.call_at(self.connect_by, self._host.waited_out, self)
+    def wait(self) -> None:
+        """It has to wait, for its turn or for a connection to be opened."""
+        if self._timer is None:
+            loop = self.get_loop()
+            self._timer = loop.call_at(self._connect_by, self._host.waited_out, self)
 
     def run(self, connection: Connection) -> None:
         """It is its turn."""

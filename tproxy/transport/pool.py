@@ -55,7 +55,7 @@ class Host:
         self._origin = origin
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
-        self._dials: dict[Exchange, asyncio.Task[None]] = {}
+        self._dials: dict[Exchange, tuple[Dial, asyncio.Task[None]]] = {}
 
     def begin(self, exchange: Exchange) -> None:
         """Send the request on a kept connection, or as soon as there is one."""
@@ -69,21 +69,37 @@ class Host:
             self._dial(exchange)
         elif len(self.waiting) < self.limits.max_waiting_per_host:
             self.waiting[exchange] = None
-            exchange.queued()
+            exchange.wait()
         else:
             exchange.fail(Broken(failures.CROWDED, self._crowd("queue is full")))
 
     def leave(self, exchange: Exchange) -> None:
         """The exchange no longer wants a connection."""
         self.waiting.pop(exchange, None)
-        task = self._dials.get(exchange)
-        if task is not None:
+        dialling = self._dials.pop(exchange, None)
+        if dialling is not None:
+            _, task = dialling
             task.cancel()
 
     def waited_out(self, exchange: Exchange) -> None:
         """The exchange has waited for as long as it may."""
+        dialling = self._dials.get(exchange)
+        if dialling is None:
+            broken = Broken(failures.CROWDED, self._crowd("no turn in time"))
+        else:
+            dial, _ = dialling
+            broken = Broken(failures.NO_CONNECT, f"not in time: {dial.phase}")
         self.leave(exchange)
-        exchange.fail(Broken(failures.CROWDED, self._crowd("no turn in time")))
+        exchange.fail(broken)
+
+    def opened(self, connection: Connection, exchange: Exchange) -> None:
+        """A connection is made, and the exchange it was opened for may still want it.
+
+        It goes out at once: the dial itself has its turn a round of the loop later.
+        """
+        if self._dials.pop(exchange, None) is not None:
+            self._open.add(connection)
+            exchange.run(connection)
 
     def release(self, connection: Connection) -> None:
         """The connection is healthy and free: for the next in line, or to be kept."""
@@ -145,40 +161,36 @@ class Host:
     def _dial(self, exchange: Exchange) -> None:
         pool = self._pool
         self.places += 1
-        connection = Connection(self, pool.loop, pool.view)
-        task = pool.loop.create_task(self._connect(exchange, connection))
-        self._dials[exchange] = task
-        task.add_done_callback(lambda _: self._dialled(exchange, connection, task))
+        connection = Connection(self, pool.loop, pool.view, exchange)
+        dial = Dial(self._origin, pool.contexts)
+        dial.begin()
+        task = pool.loop.create_task(dial.connect(connection, pool.view))
+        self._dials[exchange] = dial, task
+        exchange.wait()
+        task.add_done_callback(
+            lambda _: self._dialled(exchange, connection, dial, task)
+        )
 
     def _dialled(
-        self, exchange: Exchange, connection: Connection, task: asyncio.Task[None]
+        self,
+        exchange: Exchange,
+        connection: Connection,
+        dial: Dial,
+        task: asyncio.Task[None],
     ) -> None:
         """The dial is over; a task that is cancelled early enough never ran at all."""
-        self._dials.pop(exchange, None)
         error = None if task.cancelled() else task.exception()
-        if error is not None:  # nobody is to wait for ever, whatever it was
+        if connection.served:
+            return
+        dial.close()
+        self._dials.pop(exchange, None)
+        if isinstance(error, Broken):
+            exchange.fail(error.with_traceback(None))  # which leads back to here
+        elif error is not None:  # nobody is to wait for ever, whatever it was
             exchange.fail(Broken(failures.UNREACHABLE, repr(error)))
-        if not connection.served:
-            connection.hang_up()
-            self.places -= 1
-            self._fill()
-
-    async def _connect(self, exchange: Exchange, connection: Connection) -> None:
-        pool = self._pool
-        dial = Dial(self._origin, pool.contexts)
-        try:
-            async with asyncio.timeout_at(exchange.connect_by):
-                await dial.connect(connection, pool.view)
-            if connection.closed:
-                raise Broken(failures.LOST, "closed at once")
-        except TimeoutError:
-            detail = f"not in time: {dial.phase}"
-            exchange.fail(Broken(failures.NO_CONNECT, detail))
-        except Broken as broken:
-            exchange.fail(broken.with_traceback(None))  # which leads back to here
-        else:
-            self._open.add(connection)
-            exchange.run(connection)
+        connection.hang_up()
+        self.places -= 1
+        self._fill()
 
     def _crowd(self, detail: str) -> str:
         return f"all {self.places} connections are in use: {detail}"
