@@ -230,7 +230,9 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def _set_deadline(self, deadline: float) -> None:
-        self._deadline = deadline = min(deadline, self._due)
+        if deadline > self._due:
+            deadline = self._due
+        self._deadline = deadline
         if self._timer is not None:
             if self._timer_at <= deadline:
                 return
