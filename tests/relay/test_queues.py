@@ -12,7 +12,7 @@ from tests.fakes import Gate, Silence
 from tests.relay.rig import ANYBODY, Rig, model, request, tells
 from tests.values import per
 from tproxy.core.budget import Budget
-from tproxy.core.errors import NoCandidate
+from tproxy.core.errors import NoCandidate, QuotaExhausted
 from tproxy.core.model import Client, Model, Priority, Routing, Throttle
 from tproxy.core.windows import MINUTE
 from tproxy.relay.queues import Full, Queues
@@ -116,6 +116,23 @@ def test_who_has_queued_for_long_enough_is_told_so() -> None:
 
     in_no_time(test())
     assert rig.asked == ["a"]
+
+
+def test_who_queues_for_what_is_spent_is_told_of_that() -> None:
+    limits = {"max_concurrent": 1, "queue_seconds": 5.0}
+    busy = attrs.evolve(throttled(**limits), budgets=spending(1).budgets)
+    rig = counting(Rig({"a": Silence()}, models=(busy,)))
+
+    async def test() -> None:
+        first = asyncio.create_task(served(rig))
+        await asyncio.sleep(1.0)
+        with pytest.raises(QuotaExhausted) as told:
+            await served(rig)
+        assert told.value.retry_after == 60.0  # from its end, which is not known
+        first.cancel()
+        await asyncio.wait((first,))
+
+    in_no_time(test())
 
 
 def test_another_candidate_is_asked_before_anybody_queues() -> None:

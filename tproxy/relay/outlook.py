@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
@@ -140,6 +140,7 @@ class Outlook:
         excluded, failed = search.excluded, search.failed
         models = [c.model for c in selection.ranked] + [e.model for e in excluded]
         seen = await self._seen(models, search)
+        spent = {c.model for c in seen if 0 < c.free_in < math.inf}
         moments = {c.model.name: max(c.free_in, c.resting_for) for c in seen}
         waits = {name: wait for name, wait in moments.items() if wait < math.inf}
         return verdict(
@@ -148,7 +149,7 @@ class Outlook:
                 attrs.evolve(e, wait=waits.get(e.model.name, e.wait))
                 if e.why in (Why.QUOTA, Why.RESTING)
                 else e
-                for e in excluded
+                for e in (_spent(e, spent) for e in excluded)
             ],
             [
                 attrs.evolve(error, retry_after=waits.get(name, error.retry_after))
@@ -177,6 +178,13 @@ class Outlook:
             Candidate(model, wait, rest, self._turns.last(model.name))
             for model, wait, rest in zip(models, waits, rests, strict=True)
         ]
+
+
+def _spent(exclusion: Exclusion, spent: Collection[Model]) -> Exclusion:
+    """As it is by now: who queues in vain learns nothing of the quotas behind that."""
+    if exclusion.why is Why.BUSY and exclusion.model in spent:
+        return attrs.evolve(exclusion, why=Why.QUOTA)
+    return exclusion
 
 
 def kept_busy(
