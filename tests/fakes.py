@@ -51,12 +51,14 @@ class Gate:
 class FakeQuotas:
     """`core.state.QuotaStore` that admits all, but as often as `denials` has a wait.
 
-    All by pool name. `free_in` is what `waits` tells; a rest adds to it.
+    All by pool name. `free_in` is what `waits` tells; a rest adds to it. `parts` are
+    what is left, for `headroom`.
     """
 
     gate: Gate = attrs.field(factory=Gate)
     denials: dict[str, list[float]] = attrs.field(factory=dict)
     free_in: dict[str, float] = attrs.field(factory=dict)
+    parts: dict[str, float] = attrs.field(factory=dict)
     left: Room | None = None
     reserved: list[Lease] = attrs.field(factory=list)
     settled: list[str] = attrs.field(factory=list)
@@ -127,6 +129,13 @@ class FakeQuotas:
         await self.gate.passing("quotas.waits")
         return [
             max((self.free_in.get(pool.name, 0.0) for pool in budgets), default=0.0)
+            for budgets, _ in wants
+        ]
+
+    async def headroom(self, wants: Sequence[Want]) -> list[float]:
+        await self.gate.passing("quotas.headroom")
+        return [
+            min((self.parts.get(pool.name, 1.0) for pool in budgets), default=1.0)
             for budgets, _ in wants
         ]
 

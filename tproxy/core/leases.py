@@ -234,6 +234,13 @@ class QuotaStore(Protocol):
         """
         ...
 
+    async def headroom(self, wants: Sequence[Want]) -> list[float]:
+        """For each of `wants`, what it would leave of its tightest limit: 0 to 1.
+
+        All where nothing is limited. Known as far as by `waits`.
+        """
+        ...
+
     async def room(
         self, budgets: Sequence[Budget], cost: Cost = ONE
     ) -> tuple[Room, ...]:

@@ -104,6 +104,11 @@ class Ledger:
         ]
         return [0.0 if denial is None else denial.wait for denial in denials]
 
+    def headroom(self, wants: Sequence[Want], now: Moment) -> list[float]:
+        """For each of `wants`, the part of its tightest limit that it would leave."""
+        plans = [(self.plan(b, high=cost.high), sizes(cost)) for b, cost in wants]
+        return [plan.headroom(wanted, now) for plan, wanted in plans]
+
     def in_vain(self, plan: Plan, denial: Denial, now: Moment) -> Budget | None:
         """The shared budget that is to hear of a `wish`; none that has heard enough."""
         if denial.wait == math.inf:

@@ -113,6 +113,10 @@ class MemoryQuotas:
         ledger, now = self._look()
         return ledger.waits(wants, now)
 
+    async def headroom(self, wants: Sequence[Want]) -> list[float]:
+        ledger, now = self._look()
+        return ledger.headroom(wants, now)
+
     async def room(
         self, budgets: Sequence[Budget], cost: Cost = ONE
     ) -> tuple[Room, ...]:

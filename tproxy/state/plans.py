@@ -179,6 +179,17 @@ class Plan:
             rooms += (Room(unit, tightest.usable, least, resets_in),)
         return rooms
 
+    def headroom(self, wanted: Sizes, now: Moment) -> float:
+        """The part of the tightest limit that is left once that was taken."""
+        least = 1.0
+        for line in self.lines:
+            left = line.usable - line.counter.taken(now) - wanted[line.index]
+            least = min(least, left / line.usable)
+        for stake in self.stakes:
+            left = stake.left_now(now) - wanted[stake.index]
+            least = min(least, left / stake.usable)
+        return max(least, 0.0)
+
     @property
     def unlimited(self) -> bool:
         return not self.lines and not self.narrow

@@ -202,6 +202,10 @@ class RedisQuotas:
             for budgets, cost in wants
         ]
 
+    async def headroom(self, wants: Sequence[Want]) -> list[float]:
+        seen, now = self._remote.seen, self._clock.steady()
+        return [standing.headroom(*want, seen, now) for want in wants]
+
     async def room(
         self, budgets: Sequence[Budget], cost: Cost = ONE
     ) -> tuple[Room, ...]:

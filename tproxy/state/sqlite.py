@@ -179,6 +179,10 @@ class SqliteQuotas:
             waits = ledger.waits(wants, now)
         return waits
 
+    async def headroom(self, wants: Sequence[Want]) -> list[float]:
+        ledger, now = await self._look(owing=True)  # no more than there is
+        return ledger.headroom(wants, now)
+
     async def room(
         self, budgets: Sequence[Budget], cost: Cost = ONE
     ) -> tuple[Room, ...]:

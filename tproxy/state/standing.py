@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tproxy.core.budget import Budget, Limit, Unit
+from tproxy.core.budget import Budget, Cost, Limit, Unit
 from tproxy.core.leases import (
     BudgetState,
     Heard,
@@ -35,6 +35,23 @@ def rooms(
                     limit.unit, limit.usable, room, figures.resets_in
                 )
     return tuple(tightest.values())
+
+
+def headroom(
+    budgets: Sequence[Budget], cost: Cost, seen: Mapping[Budget, Seen], now: float
+) -> float:
+    """What `cost` leaves of the tightest limit, as a part of it, as they were seen."""
+    least = 1.0
+    for budget in budgets:
+        stood = seen.get(budget)
+        for number, limit in enumerate(budget.limits):
+            room = limit.usable
+            if stood is not None:
+                figures = stood.standing.limits[number]
+                if now < stood.at + figures.resets_in:
+                    room = left(limit, figures, budget.share, high=cost.high)
+            least = min(least, (room - cost.of(limit.unit)) / limit.usable)
+    return max(least, 0.0)
 
 
 def left(
