@@ -37,7 +37,7 @@ from tproxy.relay.doors import Doors
 from tproxy.relay.health import HealthChecks
 from tproxy.relay.relay import Relay
 from tproxy.selection.eligible import select, unfit
-from tproxy.selection.strategies import PriorityThenIdlest
+from tproxy.selection.strategies import strategy
 from tproxy.server.limits import Limits
 from tproxy.server.server import Server
 from tproxy.settings import Settings
@@ -254,7 +254,7 @@ class Proxy:
         catalog = Catalog.of(settings.models, settings.routing.fallbacks)
         relay = Relay(
             catalog=catalog,
-            select=partial(_select, PriorityThenIdlest()),
+            select=partial(_select, strategy(settings.routing.by)),
             unfit=unfit,
             dialect=dialect,
             doors=Doors(self._signer, self.transport, self.outside),
@@ -293,10 +293,10 @@ def _budgets(settings: Settings) -> tuple[Budget, ...]:
 
 
 def _select(
-    strategy: Strategy,
+    order: Strategy,
     request: Request,
     client: Client,
     candidates: Sequence[Candidate],
     called: str,
 ) -> Selection:
-    return select(request, client, candidates, strategy, called=called)
+    return select(request, client, candidates, order, called=called)

@@ -24,6 +24,7 @@ from tproxy.core.failures import Failure
 from tproxy.core.hedging import Hedging
 from tproxy.core.leases import QuotaStore
 from tproxy.core.model import Client, Model, Patience, RetryPolicy, Routing, Upstream
+from tproxy.core.pace import Paces
 from tproxy.core.request import Request
 from tproxy.core.secret import Secret
 from tproxy.core.selection import Candidate, Selection
@@ -40,7 +41,7 @@ from tproxy.relay.queues import Queues
 from tproxy.relay.relay import Relay
 from tproxy.relay.trail import Trail
 from tproxy.selection.eligible import select, unfit
-from tproxy.selection.strategies import PriorityThenIdlest
+from tproxy.selection.strategies import strategy
 from tproxy.state.memory import MemoryStarts, MemoryTurns
 
 ANYBODY = Client("anybody", ())
@@ -98,12 +99,6 @@ def request(called: str | None = "SMALL", *, stream: bool = False) -> ChatReques
     if called is not None:
         said["model"] = called
     return ChatRequest.parse(json.dumps(said).encode())
-
-
-def _select(
-    request: Request, client: Client, candidates: Sequence[Candidate], called: str
-) -> Selection:
-    return select(request, client, candidates, PriorityThenIdlest(), called=called)
 
 
 @attrs.define
@@ -164,6 +159,7 @@ class Rig:
     answers: Answers = attrs.field(factory=Answers)
     hedging: dict[str, Hedging] = attrs.field(factory=lambda: defaultdict(Hedging))
     plain: set[tuple[str, str]] = attrs.field(factory=set)
+    paces: Paces = attrs.field(factory=Paces)
     died: list[bool] = attrs.field(factory=list)  # whether a refused token had
     real_quotas: QuotaStore | None = None
     real_breakers: Breakers | None = None
@@ -199,7 +195,7 @@ class Rig:
         ]
         return Relay(
             catalog=Catalog.of(models, self.routing.fallbacks),
-            select=_select,
+            select=self._select,
             unfit=unfit,
             dialect=self.dialect,
             doors=Doors(self, self.transport, self.outside),
@@ -213,6 +209,7 @@ class Rig:
                     self.answers,
                     self.hedging,
                     self.plain,
+                    self.paces,
                 ),
                 self.starts,
                 MemoryTurns(),
@@ -225,6 +222,16 @@ class Rig:
             sleep=self.sleep,
             fetches_links=self.fetches_links,
         )
+
+    def _select(
+        self,
+        request: Request,
+        client: Client,
+        candidates: Sequence[Candidate],
+        called: str,
+    ) -> Selection:
+        order = strategy(self.routing.by)
+        return select(request, client, candidates, order, called=called)
 
     async def sign(
         self, request: UpstreamRequest, upstream: Upstream

@@ -13,6 +13,7 @@ from attrs import validators
 from tproxy.core.budget import LEAST, LEAST_HIGH, Budget, Cost, Unit
 from tproxy.core.meters import Metered
 from tproxy.core.secret import Secret
+from tproxy.core.strategy import By
 
 
 class Capability(enum.Enum):
@@ -205,6 +206,7 @@ class Model:
     upstream: Upstream
     aliases: tuple[str, ...] = ()
     priority: int = 1  # lower is asked first
+    weight: float = 1.0  # in `By.WEIGHTED`
     category: str | None = None  # `model_size`
     max_request_length: int | None = None
     context_tokens: int | None = None
@@ -303,3 +305,4 @@ class Routing:
     wait_seconds: float = 0.0
     max_waiting: int = 1_000
     hedge: frozenset[str] = frozenset()
+    by: By = By.PRIORITY

@@ -19,13 +19,18 @@ class Candidate:
 
     `free_in`: seconds until its quotas have room, 0 if they do. `resting_for`: seconds
     until its breaker lets a request through, 0 if it does. `turn` grows with each use
-    of any model; the smallest is the longest idle.
+    of any model; the smallest is the longest idle. `figure` is what it is compared by,
+    the least the best; 0 where that is priority.
     """
 
     model: Model
     free_in: float = 0.0
     resting_for: float = 0.0
     turn: int = 0
+    figure: float = 0.0
+
+    def figured(self, figure: float) -> Candidate:
+        return Candidate(self.model, self.free_in, self.resting_for, self.turn, figure)
 
 
 class Why(enum.Enum):

@@ -96,12 +96,18 @@ def reason_for(
     excluded: Sequence[Exclusion],
     failed: dict[str, UpstreamFailed],
     hedged: str = "",
+    why: str = "",
 ) -> str:
-    """Why this model answers, in a line of visible ASCII."""
+    """Why this model answers, in a line of visible ASCII.
+
+    `why` is what it was preferred to others for, if that was not its priority.
+    """
     fell_back = asked.fallbacks and model not in asked.models
     how = f"fallback after {asked.how}" if fell_back else asked.how
     if asked.how == "category":
-        how = f"category {model.category}; priority {model.priority}"
+        how = f"category {model.category}; {why or f'priority {model.priority}'}"
+    elif why and (fell_back or not asked.named):
+        how = f"{how}; {why}"
     if not (excluded or failed or hedged):
         return how[:400]
     parts = [how]

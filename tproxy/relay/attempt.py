@@ -15,6 +15,7 @@ from tproxy.core.events import Attempt
 from tproxy.core.hedging import Hedging
 from tproxy.core.leases import Lease, QuotaStore, Room
 from tproxy.core.model import Model
+from tproxy.core.pace import Paces
 from tproxy.core.state import Breakers, Clock
 from tproxy.core.upstream import UpstreamHead, UpstreamReply, Usage
 from tproxy.relay.budget import RetryBudget
@@ -40,6 +41,7 @@ class Ports:
     hedging: dict[str, Hedging] = attrs.field(factory=lambda: defaultdict(Hedging))
     # Models, and where they are asked, that do not take what we add to a request.
     plain: set[tuple[str, str]] = attrs.field(factory=set)
+    paces: Paces = attrs.field(factory=Paces)
     lessons: Lessons = attrs.field(init=False)
 
     @lessons.default

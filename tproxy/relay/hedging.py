@@ -9,17 +9,33 @@ piece when it is complete: before that, neither is sure to be an answer.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol
 
 import attrs
 
+from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.hedging import Hedging
 from tproxy.core.state import Clock
 from tproxy.relay.answer import Begun
 from tproxy.relay.attempt import Asking
 from tproxy.relay.search import Place, Search
+
+
+def hedging_of(
+    search: Search, wished: frozenset[str], known: Mapping[str, Hedging]
+) -> Hedging | None:
+    """That of the category which is asked for a chat, where it is wished."""
+    category = search.asked.models[0].category
+    if search.asked.how != "category" or category not in wished:
+        return None
+    if not isinstance(search.request, ChatRequest):
+        return None
+    hedging = known[category]
+    hedging.allowance.earn()
+    return hedging
 
 
 class Asker(Protocol):

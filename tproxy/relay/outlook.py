@@ -17,6 +17,7 @@ from tproxy.core.request import Request
 from tproxy.core.selection import Candidate, Exclusion, Selection, Why
 from tproxy.core.state import Turns
 from tproxy.relay.attempt import Ports
+from tproxy.relay.criteria import ByLatency, Criterion, Prospect
 from tproxy.relay.search import Search
 from tproxy.relay.verdict import verdict
 
@@ -33,6 +34,7 @@ class Outlook:
     _ports: Ports
     _turns: Turns
     _cost: Callable[[Search, Model], Cost]
+    criterion: Criterion | None = None  # of several; by priority without
 
     def alone(self, search: Search) -> Selection | None:
         """The choice, where there is nobody to prefer: what it lacks shows when asked.
@@ -55,6 +57,9 @@ class Outlook:
         """
         chosen = await self._compared(search)
         if chosen.ranked:
+            if isinstance(self.criterion, ByLatency):
+                foremost, stream = chosen.ranked[0].model, search.request.stream
+                self.criterion.tried(foremost, stream=stream)
             return chosen
         shared = [
             each
@@ -70,6 +75,8 @@ class Outlook:
     async def _compared(self, search: Search) -> Selection:
         asked = search.asked
         seen = await self._seen((*asked.models, *asked.fallbacks), search)
+        if self.criterion is not None:
+            seen = await self._figured(self.criterion, seen, search)
         chosen = self._chosen(search, seen)
         fit = tuple(c for c in chosen.ranked if not c.resting_for)
         if not (asked.fallbacks and fit):
@@ -78,6 +85,28 @@ class Outlook:
         guesses = [c for c in chosen.ranked if c.resting_for]
         rests = [Exclusion(c.model, Why.RESTING, "", c.resting_for) for c in guesses]
         return Selection(fit, (*chosen.excluded, *rests))
+
+    async def _figured(
+        self, criterion: Criterion, seen: list[Candidate], search: Search
+    ) -> list[Candidate]:
+        """The same, each with what they are compared by."""
+        request, expected = search.request, self._ports.answers.expected
+        prompt, models = request.prompt_tokens, [c.model for c in seen]
+        prospects = [
+            Prospect(m, prompt, expected(request, m), self._cost(search, m))
+            for m in models
+        ]
+        figures = await criterion.figures(prospects, stream=request.stream)
+        seen = list(map(Candidate.figured, seen, figures))
+        search.figures = {c.model.name: c.figure for c in seen}
+        return seen
+
+    def why(self, search: Search, model: Model) -> str:
+        """What `model` was chosen for; nothing, where that was its priority."""
+        figure = search.figures.get(model.name)
+        if self.criterion is None or figure is None:
+            return ""
+        return self.criterion.said(model, figure)
 
     def _chosen(self, search: Search, seen: list[Candidate]) -> Selection:
         """Of `seen`, those that are asked for, and then those that stand in for them.

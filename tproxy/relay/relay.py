@@ -13,7 +13,6 @@ from tproxy.core.budget import Cost
 from tproxy.core.catalog import Catalog
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import UpstreamFailed
-from tproxy.core.hedging import Hedging
 from tproxy.core.image import ImageRequest
 from tproxy.core.model import Client, Model, RetryPolicy, Routing
 from tproxy.core.request import Request
@@ -23,8 +22,9 @@ from tproxy.relay.answer import Answer, Begun, reason_for
 from tproxy.relay.attempt import Asking, Ports
 from tproxy.relay.budget import Repeats
 from tproxy.relay.chatting import ask_whole, begin_stream
+from tproxy.relay.criteria import ByLatency, criterion
 from tproxy.relay.doors import Doors
-from tproxy.relay.hedging import Race
+from tproxy.relay.hedging import Race, hedging_of
 from tproxy.relay.linking import Linking
 from tproxy.relay.outlook import Outlook, Select, Unfit
 from tproxy.relay.resuming import resumable
@@ -56,6 +56,7 @@ class Relay:
     fetches_links: bool = False
     ports: Ports = attrs.field(init=False)
     _outlook: Outlook = attrs.field(init=False)
+    _latency: ByLatency | None = attrs.field(init=False)  # if candidates go by that
     _waiting: Waiting = attrs.field(init=False)
 
     @ports.default
@@ -64,8 +65,15 @@ class Relay:
 
     @_outlook.default
     def _looks(self) -> Outlook:
-        turns = self.admission.turns
-        return Outlook(self.select, self.unfit, self.ports, turns, self._cost)
+        ports, turns = self.ports, self.admission.turns
+        by, known = self.routing.by, (ports.quotas, ports.paces, ports.clock)
+        compared = criterion(by, *known, self.chance)
+        return Outlook(self.select, self.unfit, ports, turns, self._cost, compared)
+
+    @_latency.default
+    def _times(self) -> ByLatency | None:
+        compared = self._outlook.criterion
+        return compared if isinstance(compared, ByLatency) else None
 
     @_waiting.default
     def _line(self) -> Waiting:
@@ -97,7 +105,7 @@ class Relay:
         if self.fetches_links and isinstance(request, ChatRequest):
             search.linking = Linking(request, self.doors.outside)
         if routing.hedge:
-            search.hedging = self._hedging(search)
+            search.hedging = hedging_of(search, routing.hedge, self.ports.hedging)
         if routing.wait_seconds:
             until = min(begun + routing.wait_seconds, deadline)
             answer = self._waiting.answer(search, self._search, until)
@@ -154,7 +162,7 @@ class Relay:
                     answered = await race.run(place, asking)
                 if answered is not None:
                     asking, begun = answered
-                    answer = _answer(asking, begun, search)
+                    answer = _answer(asking, begun, search, outlook)
                     if begun.whole is not None:  # it is over on our side
                         await asking.end()
                     if not answer.model.resume:
@@ -180,19 +188,27 @@ class Relay:
         try:
             left = search.deadline - asking.started
             if not isinstance(asked, ChatRequest):
-                return await make(asked, asking, dialect, self.doors, left)
-            if linking is not None and not dialect.takes_links:
-                asked = await linking.embedded(model, left)
-                left = search.deadline - self.ports.clock.steady()
-            ask = begin_stream if asked.stream else ask_whole
-            return await ask(asked, asking, dialect.chat, self.doors, left)
+                begun = await make(asked, asking, dialect, self.doors, left)
+            else:
+                if linking is not None and not dialect.takes_links:
+                    asked = await linking.embedded(model, left)
+                    left = search.deadline - self.ports.clock.steady()
+                ask = begin_stream if asked.stream else ask_whole
+                begun = await ask(asked, asking, dialect.chat, self.doors, left)
+            if self._latency is not None:
+                self._latency.began(model, asking.started, stream=asked.stream)
+            return begun
         except Broken as broken:
             failure = UpstreamFailed.of(model.name, broken.failure, broken.detail)
         except UpstreamFailed as error:
             failure = error.with_traceback(None)  # which leads back to here
         except BaseException:
+            if self._latency is not None:
+                self._latency.waited(model, asking.started, stream=asked.stream)
             await asking.end()
             raise
+        if self._latency is not None:
+            self._latency.waited(model, asking.started, stream=asked.stream)
         asking.failure = failure
         await asking.end()
         if not failure.failure.onward:
@@ -234,17 +250,6 @@ class Relay:
         takes_links = self.dialect(model.upstream.dialect).takes_links
         return linking is None or takes_links or not linking.has_links
 
-    def _hedging(self, search: Search) -> Hedging | None:
-        """That of the category which is asked for a chat, where it is wished."""
-        category = search.asked.models[0].category
-        if search.asked.how != "category" or category not in self.routing.hedge:
-            return None
-        if not isinstance(search.request, ChatRequest):
-            return None
-        hedging = self.ports.hedging[category]
-        hedging.allowance.earn()
-        return hedging
-
     def _cost(self, search: Search, model: Model) -> Cost:
         """What it would take to ask a candidate."""
         requests = self._requests(search.request, model)
@@ -280,11 +285,12 @@ class Relay:
         return search.repeats.take(model.provider)
 
 
-def _answer(asking: Asking, begun: Begun, search: Search) -> Answer:
+def _answer(asking: Asking, begun: Begun, search: Search, outlook: Outlook) -> Answer:
     """What has begun, for the client."""
     model, trail = asking.model, search.trail
+    why = outlook.why(search, model) if search.figures else ""
     reason = reason_for(
-        search.asked, model, search.excluded, search.failed, search.hedged
+        search.asked, model, search.excluded, search.failed, search.hedged, why
     )
     trail.model, trail.reason = model, reason
     attempts = len(trail.attempts) + 1

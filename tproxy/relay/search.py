@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import attrs
 
 from tproxy.core.catalog import Asked
@@ -19,6 +22,8 @@ from tproxy.relay.trail import Trail
 # Who is to be asked: when, in which order, who, and the how manieth repeat.
 Place = tuple[float, int, Candidate, int]
 
+_NO_FIGURES: Mapping[str, float] = MappingProxyType({})
+
 
 @attrs.define(eq=False)
 class Search:
@@ -27,7 +32,8 @@ class Search:
     `line` is a heap. `repeats` are made for the first. `turn` is that in the line for
     quota, if it had to wait there. `fare` is what it has taken from its client's
     limits, if there are any. `hedging` is that of its category, where a second
-    candidate may be asked besides; `hedged`, once one was, says so in words.
+    candidate may be asked besides; `hedged`, once one was, says so in words. `figures`
+    are what models were compared by, if not by priority.
     """
 
     request: Request
@@ -42,5 +48,6 @@ class Search:
     hedging: Hedging | None = None
     hedged: str = ""
     excluded: tuple[Exclusion, ...] = ()
+    figures: Mapping[str, float] = _NO_FIGURES
     line: list[Place] = attrs.field(factory=list)
     failed: dict[str, UpstreamFailed] = attrs.field(factory=dict)

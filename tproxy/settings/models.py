@@ -68,6 +68,7 @@ def resolve(
                 asking.upstream(at),
                 aliases=model.aliases,
                 priority=model.priority,
+                weight=model.weight or 1.0,
                 category=model.model_size,
                 max_request_length=model.max_request_length,
                 context_tokens=model.context_tokens,

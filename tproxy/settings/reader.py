@@ -88,6 +88,7 @@ def resolve(
     resolved = models.resolve(said.models, known, drawn, expansion, dialects, report)
     names, categories = said.names, said.categories
     routing = routes.resolve(said.routing, resolved, names, categories, report)
+    routes.check_strategy(said, resolved, routing, report)
     declared = said.declares_clients or found is None  # it may, for all we know
     callers = clients.resolve(said.clients, drawn, variables, report, declared=declared)
     clients.check_patterns(said.clients, names | categories, report)

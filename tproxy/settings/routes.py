@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from tproxy.core.model import Model, Routing
+from tproxy.core.strategy import By
 from tproxy.settings import schema
+from tproxy.settings.document import Document
 from tproxy.settings.report import Report, Where, near, printable
 
 _PLACE: Where = ("routing", "fallbacks")
@@ -41,7 +43,33 @@ def resolve(
         wait_seconds=said.wait_seconds if waits else 0.0,
         max_waiting=said.max_waiting,
         hedge=frozenset(said.hedge),
+        by=By(said.strategy),
     )
+
+
+def check_strategy(
+    said: Document, models: Collection[Model], routing: Routing, report: Report
+) -> None:
+    """Warn of weights that nobody goes by, and of models without a price to go by."""
+    if routing.by is not By.WEIGHTED:
+        for index, model in said.models.items():
+            if model.weight is not None:
+                problem = f"the strategy '{routing.by.value}' does not go by weights"
+                hint = "routing: {strategy: weighted}"
+                report.warn(("models", index, "weight"), problem, hint)
+    if routing.by is not By.COST:
+        return
+    in_turn = {name for chain in routing.fallbacks.values() for name in chain}
+    unpriced = [
+        f"'{printable(model.name)}'"
+        for model in models
+        if model.price is None and (model.category or model.name in in_turn)
+    ]
+    if unpriced:
+        problem = f"without a price a model comes last, and {unpriced[0]} has none"
+        if len(unpriced) > 1:
+            problem = f"{problem}, nor {len(unpriced) - 1} more"
+        report.warn(("routing", "strategy"), problem, "price: {input: 0, output: 0}")
 
 
 def _check_chain(

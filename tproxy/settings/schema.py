@@ -19,6 +19,7 @@ SecondsOrZero = NewType("SecondsOrZero", float)  # 0 or more
 Duration = NewType("Duration", float)  # `250ms`, `2s` or `1h30m`, in seconds
 Dollars = NewType("Dollars", float)  # above 0
 DollarsOrZero = NewType("DollarsOrZero", float)  # 0 or more
+Weight = NewType("Weight", float)  # above 0
 Per = NewType("Per", str)  # a span, or a duration
 Part = NewType("Part", Fraction)  # `10%`, less than all
 Names = str | tuple[str, ...]  # one, or a list of them
@@ -59,7 +60,7 @@ WORDS: Mapping[object, Words] = {
     Prefill: Words(("message", "prefix", "echoed_prefix", "continue_final_message")),
     Priority: Words(("high", "normal", "low")),
     Strategy: Words(
-        ("priority",), ("cost", "latency", "headroom", "weighted", "learned")
+        ("priority", "cost", "latency", "headroom", "weighted"), ("learned",)
     ),
     Unsupported: Words(("drop", "refuse")),
     WindowKind: Words(("rolling", "clock", "first_use", "calendar")),
@@ -203,6 +204,7 @@ class Model(Access):
     aliases: tuple[str, ...] = ()
     kind: Kind | None = None
     priority: int = 1
+    weight: Weight | None = None
     model_size: str | None = None
     max_request_length: Count | None = None
     context_tokens: Count | None = None

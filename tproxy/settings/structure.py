@@ -25,6 +25,7 @@ from tproxy.settings.scalars import LATER, Hook, Mismatch
 T = TypeVar("T")
 
 _MOST_DOLLARS = 9_000_000  # in billionths, what a double holds exactly
+_MOST_WEIGHT = 1_000_000
 
 
 def read(values: object, kind: type[T], where: Where, report: Report) -> T | None:
@@ -103,6 +104,7 @@ def _converter() -> cattrs.Converter:
         schema.SecondsOrZero: scalars.number(seconds, zero=True),
         schema.Dollars: scalars.number(dollars, zero=False, most=_MOST_DOLLARS),
         schema.DollarsOrZero: scalars.number(dollars, zero=True, most=_MOST_DOLLARS),
+        schema.Weight: scalars.number("a number", zero=False, most=_MOST_WEIGHT),
         schema.Duration: scalars.parsed("a duration such as 1s", amounts.interval),
         schema.Part: scalars.parsed("a part such as 10%", amounts.part),
         schema.Per: scalars.parsed("a span such as day or 5h", amounts.per),
