@@ -5,12 +5,14 @@ A log tells less than a relay knows, so this is guessed:
     as fast. What nobody answered is as long as requests have been on average.
   * Providers fail when and as the log says, if the same models are asked again.
   * All models are up to what is asked, but for their context window.
+  * An answer begins when it ends, and weights are drawn by other lots than then.
 Nobody waits: neither for a throttle nor, by `on_exhausted`, for a quota.
 """
 
 from __future__ import annotations
 
 import math
+import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -27,13 +29,15 @@ from tproxy.core.failures import Failure
 from tproxy.core.image import ImageRequest
 from tproxy.core.leases import Denial, Lease
 from tproxy.core.model import Client, Kind, Model
+from tproxy.core.pace import Paces
 from tproxy.core.request import Request
-from tproxy.core.selection import Candidate, Exclusion, Selection, Why
+from tproxy.core.selection import Candidate, Exclusion, Selection, Strategy, Why
 from tproxy.relay.cost import Purse
+from tproxy.relay.criteria import ByLatency, Criterion, criterion
 from tproxy.relay.fare import Fare
 from tproxy.relay.leases import OpenLeases
 from tproxy.selection.eligible import select
-from tproxy.selection.strategies import PriorityThenIdlest
+from tproxy.selection.strategies import strategy
 from tproxy.settings import Settings
 from tproxy.simulation.decision import Decision, Fate
 from tproxy.simulation.drought import Droughts
@@ -66,6 +70,8 @@ class Replay:
     _leases: OpenLeases = attrs.field(factory=OpenLeases, init=False)
     _turns: MemoryTurns = attrs.field(factory=MemoryTurns, init=False)
     _usual: Usual = attrs.field(factory=Usual, init=False)
+    _order: Strategy = attrs.field(init=False)
+    _criterion: Criterion | None = attrs.field(init=False)
     _catalog: Catalog = attrs.field(init=False)
     _clients: dict[str | None, Client] = attrs.field(init=False)
     _purses: dict[tuple[str, str], Purse] = attrs.field(factory=dict, init=False)
@@ -73,6 +79,9 @@ class Replay:
     def __attrs_post_init__(self) -> None:
         self._quotas = MemoryQuotas(self._timeline)
         self._breakers = MemoryBreakers(self._timeline, chance=lambda: 0.5)
+        chance = random.Random(0).random  # noqa: S311 - lots, and no secrets
+        by, known = self.settings.routing.by, (self._quotas, Paces(), self._timeline)
+        self._order, self._criterion = strategy(by), criterion(by, *known, chance)
         # A model's throttle delays, and nobody waits here.
         models = [attrs.evolve(model, throttle=None) for model in self.settings.models]
         self._catalog = Catalog.of(models, self.settings.routing.fallbacks)
@@ -104,6 +113,8 @@ class Replay:
             stranger=known is None,
         )
         selection = await self._select(search)
+        if isinstance(self._criterion, ByLatency) and selection.ranked:
+            self._criterion.tried(selection.ranked[0].model, stream=record.stream)
         if not await self._asked(search, deque(c.model for c in selection.ranked)):
             await self._look_at(search, selection.excluded)
             fate = Fate.FAILED if search.failed else Fate.UNFIT
@@ -186,7 +197,10 @@ class Replay:
         if search.record.stream:
             self._quotas.reached(lease)
         seconds = search.seconds if attempt is None else attempt.seconds
-        await until(self._timeline.now + seconds)
+        began = self._timeline.now
+        await until(began + seconds)
+        if isinstance(self._criterion, ByLatency):
+            self._criterion.began(model, began, stream=search.record.stream)
         row = None if attempt is None else ROWS.get(attempt.outcome)
         if row is not None:  # it broke off
             self._breakers.failed(model.name, row)
@@ -204,7 +218,10 @@ class Replay:
         self, search: Search, lease: Lease, model: Model, row: Failure, seconds: float
     ) -> float:
         """As the relay does it. Returns the seconds that the model's quota rests."""
-        await until(self._timeline.now + seconds)
+        began = self._timeline.now
+        await until(began + seconds)
+        if isinstance(self._criterion, ByLatency):
+            self._criterion.waited(model, began, stream=search.record.stream)
         self._breakers.failed(model.name, row)
         limited = row is failures.RATE_LIMIT
         outcome = Outcome.ERROR if row.counts else None
@@ -236,11 +253,11 @@ class Replay:
         if len(asked.models) == 1 and not asked.fallbacks:
             alone = [Candidate(model) for model in search.able(asked.models)]
             return self._ranked(search, alone, called)
-        seen = await self._seen(search.able(asked.models), search.client)
+        seen = await self._seen(search.able(asked.models), search)
         first = self._ranked(search, seen, called)
         if not asked.fallbacks:
             return first
-        seen = await self._seen(search.able(asked.fallbacks), search.client)
+        seen = await self._seen(search.able(asked.fallbacks), search)
         then = self._ranked(search, seen, called)
         ranked, excluded = first.ranked + then.ranked, first.excluded + then.excluded
         fit = tuple(c for c in ranked if not c.resting_for)
@@ -253,16 +270,22 @@ class Replay:
         self, search: Search, seen: Sequence[Candidate], called: str
     ) -> Selection:
         request, client = _SAID[search.record.kind], search.client
-        return select(request, client, seen, PriorityThenIdlest(), called=called)
+        return select(request, client, seen, self._order, called=called)
 
-    async def _seen(self, models: Sequence[Model], client: Client) -> list[Candidate]:
-        wants = [(model.budgets, client.least) for model in models]
+    async def _seen(self, models: Sequence[Model], search: Search) -> list[Candidate]:
+        wants = [(model.budgets, search.client.least) for model in models]
         waits = await self._quotas.waits(wants)
         rests = await self._breakers.resting([model.name for model in models])
-        return [
+        seen = [
             Candidate(model, wait, rest, self._turns.last(model.name))
             for model, wait, rest in zip(models, waits, rests, strict=True)
         ]
+        if self._criterion is None:
+            return seen
+        prospects = [search.prospect(m, self._purse(m, search)) for m in models]
+        stream = search.record.stream
+        figures = await self._criterion.figures(prospects, stream=stream)
+        return list(map(Candidate.figured, seen, figures))
 
     def _purse(self, model: Model, search: Search) -> Purse:
         if search.stranger:  # there may be any number of them

@@ -13,6 +13,8 @@ from tproxy.core.events import Attempt
 from tproxy.core.failures import Failure
 from tproxy.core.leases import Denial
 from tproxy.core.model import Client, Model
+from tproxy.relay.cost import Purse
+from tproxy.relay.criteria import Prospect
 from tproxy.relay.fare import Fare
 from tproxy.simulation.record import Record
 
@@ -53,6 +55,10 @@ class Search:
             or model.context_tokens >= length
             or model.name == answered
         ]
+
+    def prospect(self, model: Model, purse: Purse) -> Prospect:
+        """What asking a model comes to, since the log tells."""
+        return Prospect(model, *self.tokens, purse.cost(*self.tokens))
 
     def next_attempt(self, model: Model) -> Attempt | None:
         """What the log says of asking it, once for each time that it was asked."""
