@@ -137,6 +137,7 @@ def table(body: str) -> str:
         _aligned(("CLIENT", "PRIORITY", "BUDGETS"), _clients(status)),
         _aligned(("QUEUE", "WAITING"), _queues(status)),
         _aligned(("HEDGING", "REQUESTS", "HEDGED", "WON", "LEFT"), _hedging(status)),
+        _aligned(("LATENCY", "STREAMS", "WHOLE"), _latency(status)),
     )
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -146,6 +147,7 @@ def _summary(status: Status) -> str:
         f"tproxy {_shown(status.version)}, up {lasting(status.uptime)}",
         f"worker {status.worker}",
         f"{status.active} request{'s' if status.active != 1 else ''} under way",
+        *([f"by {status.strategy}"] if status.strategy != "priority" else []),
         *(["draining"] if status.draining else []),
     )
     return ", ".join(words)
@@ -231,6 +233,15 @@ def _hedging(status: Status) -> Iterator[Row]:
     for each in status.hedging:
         counts = each.requests, each.hedged, each.won, each.left
         yield each.category, *map(str, counts)
+
+
+def _latency(status: Status) -> Iterator[Row]:
+    for each in status.latency:
+        yield each.model, _precisely(each.stream), _precisely(each.whole)
+
+
+def _precisely(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.3g} s"
 
 
 def _aligned(head: Row, rows: Iterator[Row]) -> list[str]:

@@ -118,12 +118,25 @@ class HedgingStatus:
 
 
 @attrs.frozen
+class LatencyStatus:
+    """In how many seconds a model's answers have lately begun; None: it is not known.
+
+    Streams with their first content, whole answers when they are there.
+    """
+
+    model: str
+    stream: float | None
+    whole: float | None
+
+
+@attrs.frozen
 class Status:
     """Budgets are as all workers and hosts count them; open breakers rest for all.
 
     Queues and hedging are those of all workers here, queues as of a second ago.
-    `worker` is the process that answers: `uptime`, `active` (requests under way) and
-    failures of closed breakers are its own.
+    `worker` is the process that answers: `uptime`, `active` (requests under way),
+    failures of closed breakers and `latency` are its own. `latency` is there where
+    that is the `strategy`.
     """
 
     version: str
@@ -137,3 +150,5 @@ class Status:
     clients: tuple[ClientStatus, ...]
     queues: tuple[QueueStatus, ...]
     hedging: tuple[HedgingStatus, ...] = ()
+    strategy: str = "priority"
+    latency: tuple[LatencyStatus, ...] = ()

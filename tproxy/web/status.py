@@ -19,6 +19,7 @@ from tproxy.core.status import (
     BudgetStatus,
     ClientStatus,
     HedgingStatus,
+    LatencyStatus,
     LimitStatus,
     ModelStatus,
     QueueStatus,
@@ -26,6 +27,7 @@ from tproxy.core.status import (
     ShareStatus,
     Status,
 )
+from tproxy.core.strategy import By
 from tproxy.relay.cost import concurrency
 from tproxy.web.operators import OperatorHandler
 
@@ -80,6 +82,8 @@ class StatusHandler(OperatorHandler):
             ),
             queues=await self._queues(),
             hedging=await self._hedging(),
+            strategy=self.snapshot.relay.routing.by.value,
+            latency=self._latency(),
         )
 
     def _shown(self) -> tuple[Sequence[Model], Sequence[Client]]:
@@ -97,6 +101,17 @@ class StatusHandler(OperatorHandler):
         hedged = self.snapshot.relay.routing.hedge
         all_there_was = await self.context.figures.hedging()
         return tuple(each for each in all_there_was if each.category in hedged)
+
+    def _latency(self) -> tuple[LatencyStatus, ...]:
+        relay = self.snapshot.relay
+        if relay.routing.by is not By.LATENCY or not self.is_operator:
+            return ()
+        now, paces = self.context.clock.steady(), relay.ports.paces
+        known = {
+            name: [paces.of(name, stream=each).lately(now) for each in (True, False)]
+            for name in (model.name for model in relay.catalog.models)
+        }
+        return tuple(LatencyStatus(n, *both) for n, both in known.items() if any(both))
 
 
 def _words(model: Model) -> tuple[str, ...]:
