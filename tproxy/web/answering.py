@@ -33,7 +33,7 @@ _COUNTED = {
 _PATIENCE = frozenset(
     {"X-Stainless-Read-Timeout", "X-Stainless-Timeout", "X-Request-Timeout"}
 )
-_LARGE = 65_536  # bytes of a body that takes a moment to read
+_LARGE = 131_072  # bytes of a body that takes a moment to read
 _ON_THE_WAY = 1.0  # seconds between its clock and ours
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII).fullmatch
 
