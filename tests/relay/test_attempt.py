@@ -152,6 +152,34 @@ def test_what_fails_to_close_is_settled_all_the_same() -> None:
     assert bench.breakers.told == [("a", "asked"), ("a", "excused")]
 
 
+def test_an_exchange_is_closed_whatever_comes_after_its_head() -> None:
+    closed: list[bool] = []
+
+    @asynccontextmanager
+    async def open_until_left() -> AsyncIterator[UpstreamReply]:
+        transport = FakeTransport({"a": [Script()]})
+        async with transport.open(REQUEST, MODEL.upstream, Patience()) as reply:
+            yield reply
+        closed.append(True)
+
+    class Failing(FakeQuotas):
+        def reached(self, lease: Lease) -> None:
+            raise KeyError
+
+    async def test() -> None:
+        asking = await bench.asking()
+        asking.begin()
+        await asking.opened(open_until_left())
+        with pytest.raises(KeyError):
+            asking.reached()
+        await asking.end()
+
+    bench = Bench()
+    bench.quotas = Failing(bench.gate)
+    in_no_time(test())
+    assert closed
+
+
 @pytest.mark.parametrize("sent", [True, False])
 def test_what_was_never_sent_is_not_counted_whoever_left(sent: bool) -> None:
     bench = Bench()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
 
 from tests.transport.scripted import OK, PATIENT, always, ask, provider, run, upstream
 from tproxy.core import failures
-from tproxy.core.model import Patience
+from tproxy.core.model import Patience, Reach
 from tproxy.core.upstream import Broken
 from tproxy.transport import dial
 from tproxy.transport.pooled import PooledTransport
@@ -134,3 +135,47 @@ def test_families_take_turns() -> None:
     ]
 
     assert [a[4][0] for a in dial._interleaved(found)] == ["0", "3", "1", "4", "2"]
+
+
+@pytest.mark.parametrize("way", ["plain", "secure", "through a tunnel"])
+def test_a_connection_reset_as_it_is_made_is_closed_once(
+    loop: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is closed twice may be another's by then."""
+    sockets: list[socket.socket] = []
+    connected = dial._connected
+
+    async def reset(sock: socket.socket, to: dial._Address) -> socket.socket:
+        sockets.append(await connected(sock, to))
+        there, _ = listening.accept()
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        there.close()
+        return sock
+
+    async def main() -> None:
+        here = f"127.0.0.1:{listening.getsockname()[1]}"
+        proxy = f"http://{here}" if way == "through a tunnel" else None
+        transport = PooledTransport(reach=lambda _: Reach(proxy=proxy))
+        url = f"http://{here}" if way == "plain" else f"https://{here}"
+        with pytest.raises(Broken):
+            async with transport.open(ask(url), upstream(), PATIENT):
+                pass
+        await asyncio.sleep(0)
+        assert [sock.fileno() for sock in sockets] == [-1]
+
+    monkeypatch.setattr(dial, "_connected", reset)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        run(loop, main())
+
+
+@pytest.mark.parametrize("host", ["\udcff", "x" * 64 + "\0"])
+def test_what_is_no_name_either_frees_its_place(loop: str, host: str) -> None:
+    async def main() -> None:
+        transport = PooledTransport(reach=lambda _: Reach(proxy=f"http://{host}"))
+        with pytest.raises(Broken):
+            async with transport.open(ask("http://a.test"), upstream(), PATIENT):
+                pass
+        await asyncio.sleep(0)
+        assert transport.connections == (0, 0, 0)
+
+    run(loop, main())

@@ -226,6 +226,23 @@ def test_whoever_is_inside_is_connected_before_all_else() -> None:
     assert told == ["made", "read", "lost"]
 
 
+def test_the_handshake_is_over_though_inside_fails(loop: str) -> None:
+    class Inside(asyncio.BufferedProtocol):
+        def connection_made(self, _: asyncio.BaseTransport) -> None:
+            raise KeyError
+
+    async def main() -> None:
+        context = ssl.create_default_context(cafile=TRUSTED.ca_file)
+        view = memoryview(bytearray(READ))
+        async with provider(always(OK), tls=server_tls()) as there:
+            client = SecureTransport(Inside(), context, "localhost", view)
+            here = asyncio.get_running_loop()
+            await here.create_connection(lambda: client, "127.0.0.1", there.port)
+            await client.handshake()
+
+    run(loop, main(), quietly=False)
+
+
 def test_leaving_in_the_handshake_closes(loop: str) -> None:
     async def script(visit: Visit) -> None:
         await visit.reader.read(1)

@@ -116,6 +116,7 @@ class Asking:
 
     def reached(self) -> None:
         """The provider has begun to answer. An end, if that is now, says so too."""
+        self.answering = True  # whatever comes of telling it
         self._ports.quotas.reached(self._lease)
 
     def hear(self, head: UpstreamHead, *, whole: bool = False) -> None:

@@ -91,10 +91,10 @@ async def ask_whole(
         )
         head = reply.head
         ok = head.ok
+        asking.hear(head, whole=True)
         body = at_once(reply) if ok else None
         if body is None:  # else it is settled in this very moment
             asking.reached()
-        asking.hear(head, whole=True)
         if not ok:
             raise await doors.refusal(reply, request, adapter, model)
         if body is None:

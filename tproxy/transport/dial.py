@@ -79,13 +79,12 @@ class Dial:
             to = "" if proxy is None else "proxy: "
             raise Broken(failures.UNREACHABLE, f"{to}{error}") from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        loop = asyncio.get_running_loop()
         if secure is None:
-            await loop.create_connection(lambda: protocol, sock=sock)
+            await _carry(sock, protocol)
             return
         if proxy is None:
             self.phase = "TLS handshake"
-            await loop.create_connection(lambda: secure, sock=sock)
+            await _carry(sock, secure)
         else:
             self.phase = "waiting for the proxy"
             await _tunnel(sock, origin, proxy, secure)
@@ -112,13 +111,27 @@ class Dial:
         return await _race(addresses)
 
 
+async def _carry(
+    sock: socket.socket, protocol: asyncio.BaseProtocol
+) -> asyncio.Transport:
+    """A transport to `protocol` over `sock`, which is the loop's from here on."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+    if transport.is_closing():
+        # If what `connection_made` writes fails, uvloop closes the descriptor before it
+        # takes `sock` over, which would close it once more: another's, by then.
+        transport.abort()
+        await asyncio.sleep(0)  # and it is closed, on either loop
+        sock.detach()
+    return transport
+
+
 async def _tunnel(
     sock: socket.socket, origin: Origin, proxy: Proxy, then: SecureTransport
 ) -> None:
     """Ask `proxy` for a connection to `origin`, and hand it over."""
-    raw, tunnel = await asyncio.get_running_loop().create_connection(
-        lambda: Tunnel(origin.authority, proxy.authorization), sock=sock
-    )
+    tunnel = Tunnel(origin.authority, proxy.authorization)
+    raw = await _carry(sock, tunnel)
     try:
         await tunnel.opened
         raw.pause_reading()
@@ -133,7 +146,7 @@ async def _tunnel(
 def _literal(host: str, port: int) -> _Address | None:
     """The one address that `host` stands for; None where it is a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # a NUL, or no UTF-8
             socket.inet_pton(family, host)
             return family, socket.SOCK_STREAM, 0, "", (host, port)
     return None

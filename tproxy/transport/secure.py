@@ -48,8 +48,8 @@ class SecureTransport(Secure):
 
     def _on_secured(self) -> None:
         if not self._ready.done():
+            self._ready.set_result(None)  # first: else in vain, if inside raises
             self._inside.connection_made(self)
-            self._ready.set_result(None)
             self._pump()
 
     def _on_refused(self, error: Exception) -> None:
