@@ -50,6 +50,7 @@ def test_all_that_a_client_may_say_is_read() -> None:
 
     assert (request.model, request.dimensions, request.base64) == ("m", 256, True)
     assert (request.id, request.created, request.kind) == ("id", 7, Kind.EMBEDDING)
+    assert parse().output_tokens == 0  # vectors are none
     assert not parse(encoding_format="float").base64
     assert not parse(encoding_format=None, dimensions=None).base64
 

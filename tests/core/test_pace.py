@@ -67,7 +67,13 @@ def test_nothing_is_known_for_ever() -> None:
 
 @pytest.mark.parametrize(
     ("usual", "waited", "after"),
-    [(None, 9.0, None), (2.0, 0.01, 2.0), (2.0, 2.0, 2.0), (2.0, 4.0, 3.0)],
+    [
+        (None, 9.0, None),
+        (None, TRIAL + 1, TRIAL + 1),  # so much is known by then
+        (2.0, 0.01, 2.0),
+        (2.0, 2.0, 2.0),
+        (2.0, 4.0, 3.0),
+    ],
 )
 def test_who_fails_is_never_the_quicker_for_it(
     usual: float | None, waited: float, after: float | None

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 import pytest
 
 from tests import dialect
 from tests.clocks import in_no_time
-from tests.fakes import Act, Late, Script, Silence
+from tests.fakes import Act, FakeTransport, Late, Script, Silence
 from tests.relay.late import rig as lagging
 from tests.relay.rig import ONCE, SSE, Rig, Seen, fails, good, request, streamed
+from tests.values import PNG, chat
+from tproxy import providers
 from tproxy.core.model import Patience, Routing
 from tproxy.core.pace import FORGOTTEN, TRIAL
 from tproxy.core.strategy import By
@@ -135,6 +138,25 @@ def test_who_is_silent_is_not_quick_any_more(how: str) -> None:
         assert usual > 2.0
         assert made.asked[:3] == ["a", "b", "a"]
         assert made.asked[-1] == "b"
+
+    in_no_time(test())
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_to_fetch_a_picture_takes_none_of_a_models_time(found: bool) -> None:
+    made = rig(fetches_links=True)
+    made.outside = FakeTransport({"x": [Script([Late(4.0, PNG if found else b"-")])]})
+    made.dialect = lambda name: attrs.evolve(providers.dialect(name), takes_links=False)
+    link = {"type": "image_url", "image_url": {"url": "https://x/"}}
+
+    async def test() -> None:
+        await made.asking(request())
+
+        for _ in range(3):
+            await made.asking(chat([link], model="SMALL"))
+
+        known = {name: lately(made, name) for name in "abc"}
+        assert known == (LAGS if found else {**dict.fromkeys("abc"), "a": LAGS["a"]})
 
     in_no_time(test())
 

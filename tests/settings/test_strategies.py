@@ -58,6 +58,12 @@ def test_a_choice_by_cost_among_models_without_a_price_is_told_of(
     text = f"{THREE}routing: {{strategy: cost{fallbacks}}}\n"
 
     told = f"without a price a model comes last, and {words} @ routing.strategy"
-    hint = "(price: {input: 0, output: 0})"
+    hint = "(price, which is 0 for input and output if it is free)"
     assert folder.warnings(text) == [f"proxy.yaml:6: {told} {hint}"]
     assert folder.warnings(THREE) == []
+
+
+def test_who_is_alone_in_its_category_needs_no_price(folder: Folder) -> None:
+    text = f"{MODEL}    model_size: BIG\nrouting: {{strategy: cost}}\n"
+
+    assert folder.warnings(text) == []

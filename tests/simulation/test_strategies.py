@@ -89,6 +89,21 @@ def test_who_times_out_is_not_the_quickest_any_more() -> None:
     assert decisions == ["p/a", "p/b", "p/a", "p/b", "p/b"]
 
 
+@pytest.mark.parametrize("outcome", ["outrun", "left"])
+def test_who_was_given_up_at_once_is_not_the_quickest(outcome: str) -> None:
+    log = [
+        took(0, tried("p/a", seconds=2.0)),
+        took(5, tried("p/b", seconds=3.0)),
+        took(10, tried("p/a", outcome, 0.1)),
+        took(15, tried("p/a", seconds=5.0)),
+        line(30, attempts=None),
+    ]
+
+    decisions = decided(By.LATENCY, log, at("p/a"), at("p/b"))
+
+    assert decisions == ["p/a", "p/b", "p/a", "p/a", "p/b"]
+
+
 def test_no_crowd_is_sent_to_one_that_is_not_known() -> None:
     log = [line(n / 10, attempts=None) for n in range(4)]  # half a second each
 

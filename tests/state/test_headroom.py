@@ -5,10 +5,13 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from tests.state.mortal import WHOSE, fill, node, run
+from tests.state.servers import Server
 from tests.state.shops import Till, budget, daily, requests, tokens
 from tproxy.core.budget import ONE, ONE_HIGH, Budget, Cost, Limit
 from tproxy.core.leases import Heard
 from tproxy.core.windows import HOUR, MINUTE
+from tproxy.state.standin import OnLoss
 
 
 def headroom(till: Till, *budgets: Budget, cost: Cost = ONE) -> float:
@@ -90,3 +93,23 @@ def test_each_class_of_clients_has_its_own(till: Till) -> None:
 
     assert headroom(till, shared, cost=ONE_HIGH) == pytest.approx(0.8)
     assert headroom(till, shared) == pytest.approx(0.4)  # the high have asked for it
+
+
+@pytest.mark.parametrize(
+    ("mode", "part"),
+    [(OnLoss.SHARE, 15 / 40), (OnLoss.STRICT, 29 / 40), (OnLoss.OPEN, 29 / 40)],
+)
+def test_while_redis_is_away_it_is_what_is_left_here_if_anybody_counts(
+    mortal: Server, mode: OnLoss, part: float
+) -> None:
+    async def test() -> None:
+        async with node(mortal.url, on_loss=mode) as (quotas, _):
+            await fill(quotas, most=10)
+            assert await quotas.headroom([([WHOSE], ONE)]) == [pytest.approx(29 / 40)]
+            mortal.kill()
+
+            await fill(quotas, most=14)
+
+            assert await quotas.headroom([([WHOSE], ONE)]) == [pytest.approx(part)]
+
+    run(test())

@@ -41,7 +41,7 @@ class EmbeddingRequest:
     kind: ClassVar[Kind] = Kind.EMBEDDING
     stream: ClassVar[bool] = False
     needs: ClassVar[frozenset[Capability]] = frozenset()
-    output_tokens: ClassVar[int | None] = None
+    output_tokens: ClassVar[int | None] = 0  # vectors are none
 
     @property
     def prompt_tokens(self) -> int:

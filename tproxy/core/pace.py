@@ -35,10 +35,11 @@ class Pace:
     def waited(self, seconds: float, now: float) -> None:
         """It had not begun by then, when it failed or was given up.
 
-        Who fails soon is not quick: this counts only where it is longer than usual.
+        Who fails soon is not quick: this counts only where it is longer than usual;
+        where that is not known, than a trial.
         """
         usual = self.lately(now)
-        if usual is not None and seconds > usual:
+        if seconds > (TRIAL if usual is None else usual):
             self.began(seconds, now)
 
     def lately(self, now: float) -> float | None:

@@ -184,19 +184,21 @@ class Relay:
             UpstreamFailed: it failed, and others need not be asked.
         """
         model, asked, linking = asking.model, search.request, search.linking
-        dialect = self.dialect(model.upstream.dialect)
+        dialect, since = self.dialect(model.upstream.dialect), asking.started
         try:
-            left = search.deadline - asking.started
+            left = search.deadline - since
             if not isinstance(asked, ChatRequest):
                 begun = await make(asked, asking, dialect, self.doors, left)
             else:
                 if linking is not None and not dialect.takes_links:
+                    since = math.inf  # it is not asked yet
                     asked = await linking.embedded(model, left)
-                    left = search.deadline - self.ports.clock.steady()
+                    since = self.ports.clock.steady()
+                    left = search.deadline - since
                 ask = begin_stream if asked.stream else ask_whole
                 begun = await ask(asked, asking, dialect.chat, self.doors, left)
             if self._latency is not None:
-                self._latency.began(model, asking.started, stream=asked.stream)
+                self._latency.began(model, since, stream=asked.stream)
             return begun
         except Broken as broken:
             failure = UpstreamFailed.of(model.name, broken.failure, broken.detail)
@@ -204,11 +206,11 @@ class Relay:
             failure = error.with_traceback(None)  # which leads back to here
         except BaseException:
             if self._latency is not None:
-                self._latency.waited(model, asking.started, stream=asked.stream)
+                self._latency.waited(model, since, stream=asked.stream)
             await asking.end()
             raise
         if self._latency is not None:
-            self._latency.waited(model, asking.started, stream=asked.stream)
+            self._latency.waited(model, since, stream=asked.stream)
         asking.failure = failure
         await asking.end()
         if not failure.failure.onward:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from tproxy.core.model import Model, Routing
@@ -60,16 +61,19 @@ def check_strategy(
     if routing.by is not By.COST:
         return
     in_turn = {name for chain in routing.fallbacks.values() for name in chain}
+    sizes = Counter(model.category for model in models if model.category)
+    compared = in_turn | {category for category, size in sizes.items() if size > 1}
     unpriced = [
         f"'{printable(model.name)}'"
         for model in models
-        if model.price is None and (model.category or model.name in in_turn)
+        if model.price is None and not compared.isdisjoint((model.name, model.category))
     ]
     if unpriced:
         problem = f"without a price a model comes last, and {unpriced[0]} has none"
         if len(unpriced) > 1:
             problem = f"{problem}, nor {len(unpriced) - 1} more"
-        report.warn(("routing", "strategy"), problem, "price: {input: 0, output: 0}")
+        hint = "price, which is 0 for input and output if it is free"
+        report.warn(("routing", "strategy"), problem, hint)
 
 
 def _check_chain(

@@ -199,12 +199,14 @@ class Replay:
         seconds = search.seconds if attempt is None else attempt.seconds
         began = self._timeline.now
         await until(began + seconds)
+        given_up = attempt is not None and attempt.outcome in GIVEN_UP
         if isinstance(self._criterion, ByLatency):
-            self._criterion.began(model, began, stream=search.record.stream)
+            learn = self._criterion.waited if given_up else self._criterion.began
+            learn(model, began, stream=search.record.stream)
         row = None if attempt is None else ROWS.get(attempt.outcome)
         if row is not None:  # it broke off
             self._breakers.failed(model.name, row)
-        elif attempt is not None and attempt.outcome in GIVEN_UP:
+        elif given_up:
             self._breakers.excused(model.name)
         else:
             self._breakers.succeeded(model.name)

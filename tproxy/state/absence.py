@@ -136,6 +136,12 @@ class Absence:
             self._holding.lent(taken)
         return taken
 
+    async def headroom(self, budgets: Sequence[Budget], cost: Cost) -> float | None:
+        """As it is here; None where Redis counts, or nobody."""
+        if self._stand_in is None or not self.away:
+            return None
+        return await self._stand_in.headroom(budgets, cost)
+
     async def taken(self, held: Held) -> None:
         """Redis has given it all the same, after others had to do without."""
         if self._stand_in is not None:

@@ -204,7 +204,11 @@ class RedisQuotas:
 
     async def headroom(self, wants: Sequence[Want]) -> list[float]:
         seen, now = self._remote.seen, self._clock.steady()
-        return [standing.headroom(*want, seen, now) for want in wants]
+        here = [await self._absence.headroom(*want) for want in wants]
+        return [
+            standing.headroom(*want, seen, now) if left is None else left
+            for want, left in zip(wants, here, strict=True)
+        ]
 
     async def room(
         self, budgets: Sequence[Budget], cost: Cost = ONE

@@ -85,6 +85,17 @@ class StandIn:
         self._mine[name] = taken
         return attrs.evolve(lease, rooms=taken.rooms)
 
+    async def headroom(self, budgets: Sequence[Budget], cost: Cost) -> float | None:
+        """As `QuotaStore.headroom`, of this node's part; None where nobody counts."""
+        if self._mode is not OnLoss.SHARE or not self._nodes:
+            return None
+        parts = [await self._part(budget) for budget in budgets]
+        mine = [part for part in parts if isinstance(part, Budget)]
+        if len(mine) < len(parts):
+            return 0.0
+        [left] = await self._quotas.headroom([(mine, cost)])
+        return left
+
     def split(self, part: Lease, rest: Lease) -> None:
         """A lease goes on as these two."""
         mine = self._mine.pop(rest.id, None)
