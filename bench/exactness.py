@@ -161,6 +161,7 @@ async def used_up(daemon: Target, limit: int) -> Counter[str]:
 
     On a slow machine the fire leaves some of it: an unheard store admits nobody.
     """
+    seen = Counter[str]()
     for _ in range(limit):
         seen = await ask(daemon.port, PROCESSES, 1e6, Plan().body())
         if seen["status 429"] == PROCESSES:

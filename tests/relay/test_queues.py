@@ -119,8 +119,8 @@ def test_who_has_queued_for_long_enough_is_told_so() -> None:
 
 
 def test_who_queues_for_what_is_spent_is_told_of_that() -> None:
-    limits = {"max_concurrent": 1, "queue_seconds": 5.0}
-    busy = attrs.evolve(throttled(**limits), budgets=spending(1).budgets)
+    full = throttled(max_concurrent=1, queue_seconds=5.0)
+    busy = attrs.evolve(full, budgets=spending(1).budgets)
     rig = counting(Rig({"a": Silence()}, models=(busy,)))
 
     async def test() -> None:
