@@ -110,6 +110,7 @@ _DELTA = record(
         "content": nullable(text),
         "refusal": nullable(text),
         "tool_calls": array(_CALL_DELTA, 1),
+        "function_call": record({}, {"name": filled, "arguments": text}),
         **_AUDIO,
         **_EXTENSIONS,
     },

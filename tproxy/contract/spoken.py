@@ -11,6 +11,8 @@ import attrs
 from tproxy.contract import objects
 from tproxy.contract.shape import require
 
+_BESIDE = {"audio", "images", "function_call"}  # what it may say but is not told apart
+
 
 @attrs.define
 class Call:
@@ -65,7 +67,7 @@ class Spoken:
         self.text += delta.get("content") or ""
         self.reasoning += delta.get("reasoning_content", "")
         self.refusal += delta.get("refusal") or ""
-        self._more = self._more or bool(delta.keys() & {"audio", "images"})
+        self._more = self._more or bool(delta.keys() & _BESIDE)
         for place, call in enumerate(delta.get("tool_calls", ())):
             self._take_call(call, f"{path}.tool_calls[{place}]")
 

@@ -198,6 +198,7 @@ class Model:
     there, then its provider's and those of pools. `meters` are those that its
     provider's headers tell of. With `resume`, a stream of plain text that breaks goes
     on with a model that can be told to; `prefill` is how, None where it cannot be.
+    With `normalise`, its answers are told in OpenAI's own fields alone.
     """
 
     name: str
@@ -222,6 +223,7 @@ class Model:
     check: HealthCheck | None = None
     resume: bool = False
     prefill: Prefill | None = None
+    normalise: bool = False
     # Whether a budget has to know how many tokens an answer took.
     counts_tokens: bool = attrs.field(init=False, eq=False, repr=False)
 

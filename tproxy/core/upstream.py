@@ -255,7 +255,8 @@ class Dialect:
 
     `takes_links`: it can be sent URLs of pictures; others need the pictures themselves.
     `draws_singly`: n images take n requests there. `prefills` are the ways in which it
-    can tell a model to go on from a text, if that model can.
+    can tell a model to go on from a text, if that model can. `normal` is the same one,
+    but tells OpenAI's own fields alone; None where this one does.
     """
 
     chat: ProviderAdapter
@@ -264,6 +265,7 @@ class Dialect:
     takes_links: bool = True
     draws_singly: bool = False
     prefills: frozenset[Prefill] = frozenset()
+    normal: Dialect | None = None
 
 
 class Signer(Protocol):

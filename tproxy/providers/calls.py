@@ -60,7 +60,7 @@ def check_arguments(texts: Iterable[str], finish: str, model: Model) -> None:
         UpstreamFailed: `MODEL_FAULT`, where some are no JSON object and were not cut
             short either.
     """
-    if finish != "length" and not all(map(_is_object, texts)):
+    if finish != "length" and not all(map(is_object, texts)):
         raise _botched(model)
 
 
@@ -87,7 +87,7 @@ class Arguments:
         check_arguments(texts, finish, model)
 
 
-def _is_object(text: str) -> bool:
+def is_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

@@ -32,6 +32,7 @@ from tproxy.providers.said import parsed, stream_kind
 from tproxy.providers.shaped import saying
 from tproxy.providers.shaped.embeddings import Embeddings
 from tproxy.providers.shaped.images import Images
+from tproxy.providers.shaped.normalising import normalised
 from tproxy.providers.unstreamed import Unstreamed
 
 _TYPE = ("Content-Type", "application/json")
@@ -250,4 +251,6 @@ def _is_comment(raw: bytes) -> bool:
     return all(line.startswith(b":") for line in raw.splitlines() if line)
 
 
-DIALECT: Final = Dialect(OpenAI(), Images(), Embeddings(), prefills=frozenset(Prefill))
+DIALECT: Final = normalised(
+    Dialect(OpenAI(), Images(), Embeddings(), prefills=frozenset(Prefill))
+)

@@ -185,6 +185,8 @@ class Relay:
         """
         model, asked, linking = asking.model, search.request, search.linking
         dialect, since = self.dialect(model.upstream.dialect), asking.started
+        if model.normalise:
+            dialect = dialect.normal or dialect
         try:
             left = search.deadline - since
             if not isinstance(asked, ChatRequest):

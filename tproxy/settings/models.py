@@ -83,6 +83,7 @@ def resolve(
                 price=price,
                 resume=model.resume,
                 prefill=_prefill(at, model, dialects, where, report),
+                normalise=_normalise(at, asking),
             )
         )
     used = {model.provider for model in said.values()}
@@ -163,6 +164,14 @@ def _prefill(
         problem = f"the dialect {at.dialect} cannot say '{way.value}'"
         report.fault((*where, "prefill"), problem, f"of these, it can: {said}")
     return way
+
+
+def _normalise(at: Endpoint, asking: Asking) -> bool:
+    """Dialects that are translated are so anyway; a provider may have image models."""
+    said, place = asking.inherited("normalise", lambda access: access.normalise)
+    if at.kind is Kind.IMAGE and asking.said.normalise:
+        asking.report.warn(place, "it is of no use for images")
+    return said or False
 
 
 def _check_resume(said: Mapping[int, schema.Model], report: Report) -> None:

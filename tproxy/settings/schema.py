@@ -173,6 +173,7 @@ class Access(Budgeted):
     resets: str | None = None
     min_interval: Duration | None = None
     queue_seconds: SecondsOrZero | None = None
+    normalise: bool | None = None
 
 
 @attrs.frozen
@@ -261,7 +262,5 @@ class File:
 
 
 NOT_BUILT: Mapping[object, frozenset[str]] = {
-    Provider: frozenset({"normalise"}),
-    Model: frozenset({"normalise"}),
     Cache: frozenset({"ttl_seconds", "max_bytes", "shared", "warm"}),
 }

@@ -11,5 +11,6 @@ from typing import Final
 from tproxy.core.upstream import Dialect
 from tproxy.providers.huggingface.images import Images
 from tproxy.providers.openai import OpenAI
+from tproxy.providers.shaped.normalising import normalised
 
-DIALECT: Final = Dialect(chat=OpenAI(), images=Images(), draws_singly=True)
+DIALECT: Final = normalised(Dialect(chat=OpenAI(), images=Images(), draws_singly=True))
