@@ -1,4 +1,4 @@
-"""The contract, kept by a relayed dialect that is asked for OpenAI's own fields."""
+"""The contract, kept by a dialect that relays once it is asked for OpenAI's fields."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from tproxy.core.model import Model, Upstream
 from tproxy.core.secret import Secret
 from tproxy.providers.openai import DIALECT
 
-UPSTREAM = Upstream("https://openai.test/v1", "openai", Secret(KEY))
 assert DIALECT.normal is not None
+UPSTREAM = Upstream("https://openai.test/v1", "openai", Secret(KEY))
+RECORDINGS = Path(__file__).parents[1] / "recordings" / "openai"
 
 
 class TestNormalised(DialectContract):
+    """Of one provider; the other recordings are in `tests/providers/shaped`."""
+
     dialect = DIALECT.normal
     model = Model("openai/m-1", "openai", "m-1", UPSTREAM, normalise=True)
-    recordings = Path(__file__).parents[1] / "recordings" / "openai"
-    rounds = 3
+    recordings = RECORDINGS / "groq"
+    rounds = 4

@@ -1,0 +1,81 @@
+"""Streams in OpenAI's fields: heads, ends, and what is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.providers.shaped.telling import EVENTS, MODEL, NORMAL, SAYS, chunk, fed
+from tests.values import chat
+from tproxy.contract import openai, outcome
+
+
+def test_a_stream_tells_one_head_and_nothing_empty() -> None:
+    read_ = fed(
+        {"id": "", "created": 0, "model": "", "choices": [], "prompt_filter": 1},
+        chunk({"role": "assistant", "content": ""}, id="gen-1", created=7),
+        chunk({"role": "assistant", "content": "Hi"}, id="gen-1", created=7),
+        chunk({"content": "!"}, id="gen-2", created=8, system_fingerprint="x"),
+        chunk({"content": ""}, "stop"),
+        chunk({"content": ""}, "stop", usage={"prompt_tokens": 1}),
+        usage=False,
+    )
+
+    told = [json.loads(event[6:]) for event in read_.output.split(b"\n\n")[:-2]]
+    assert {(said["id"], said["created"]) for said in told} == {("gen-1", 7)}
+    assert [said["choices"][0]["delta"] for said in told] == [
+        {"role": "assistant", "content": "Hi"},
+        {"content": "!"},
+        {},
+    ]
+
+
+def test_usage_is_told_once_where_it_is_asked_for() -> None:
+    counts = {"prompt_tokens": 1, "completion_tokens": 2}
+    chunks = (chunk({"content": "Hi"}), chunk({}, "stop", x_groq={"usage": counts}))
+
+    asked, unasked = (fed(*chunks, usage=usage) for usage in (True, False))
+
+    assert openai.check_stream(asked.output, usage=True).usage == {
+        **counts,
+        "total_tokens": 3,
+    }
+    openai.check_stream(unasked.output, usage=False)
+
+
+def test_a_stream_without_an_end_mark_gets_one() -> None:
+    openai.check_stream(fed(chunk({"content": "Hi"}, "stop"), done=False).output)
+
+
+def test_the_end_is_told_when_it_comes() -> None:
+    """Not when the provider hangs up."""
+    reader = NORMAL.chat.stream_reader(EVENTS, chat(stream=True), MODEL)
+    reader.feed(b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n')
+
+    assert reader.feed(b"data: [DONE]\n\n").endswith(openai.DONE)
+    assert reader.feed(b'data: {"choices":[{"delta":{"content":"!"}}]}\n\n') == b""
+    assert (reader.close(), reader.failure) == (b"", None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'data: {"choices": [{"delta": {"content": "x"}}], oops}\n\n',
+        b'data: {"choices": [{"delta": {"audio": {"data": NaN}}}]}\n\n',
+        b'data: {"choices": [{"delta": {"tool_calls": [{"index": 0}]}}]}\n\n',
+    ],
+)
+def test_a_stream_ends_at_what_cannot_be_told(bad: bytes) -> None:
+    good = b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n'
+    before = outcome.fed(NORMAL, EVENTS, [good], MODEL).output
+
+    read_ = outcome.fed(NORMAL, EVENTS, [good, bad, good], MODEL)
+
+    assert (read_.verdict, read_.output) == ("malformed", before)
+
+
+def test_no_stream_has_choices_without_end() -> None:
+    chunks = ({"choices": [{"index": i, "delta": SAYS}]} for i in range(129))
+
+    assert fed(*chunks).verdict == "malformed"
