@@ -11,6 +11,7 @@ from tproxy.core.secret import Secret
 from tproxy.providers.openai import DIALECT
 
 assert DIALECT.normal is not None
+NORMAL = DIALECT.normal
 UPSTREAM = Upstream("https://openai.test/v1", "openai", Secret(KEY))
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "openai"
 
@@ -18,7 +19,7 @@ RECORDINGS = Path(__file__).parents[1] / "recordings" / "openai"
 class TestNormalised(DialectContract):
     """Of one provider; the other recordings are in `tests/providers/shaped`."""
 
-    dialect = DIALECT.normal
+    dialect = NORMAL
     model = Model("openai/m-1", "openai", "m-1", UPSTREAM, normalise=True)
-    recordings = RECORDINGS / "groq"
-    rounds = 4
+    recordings = RECORDINGS / "ollama-cloud"
+    rounds = 10

@@ -74,6 +74,10 @@ ONE, TWO = "call_req_contract_0", "call_req_contract_1"
             [{"id": "a", **function("f", "{")}, function(None, "}")],
             [("a", "f", "{}")],
         ),
+        (  # nothing at first
+            [{"index": 0, "id": "a"}, {"index": 0, "id": "a", **function("f", "{}")}],
+            [("a", "f", "{}")],
+        ),
         (  # indexes from 1, and in turns
             [
                 {"index": 1, "id": "a", **function("f", "")},

@@ -55,6 +55,7 @@ def test_the_end_is_told_when_it_comes() -> None:
 
     assert reader.feed(b"data: [DONE]\n\n").endswith(openai.DONE)
     assert reader.feed(b'data: {"choices":[{"delta":{"content":"!"}}]}\n\n') == b""
+    assert reader.feed(b'data: {"error":{"message":"Late."}}\n\n') == b""
     assert (reader.close(), reader.failure) == (b"", None)
 
 
@@ -63,16 +64,25 @@ def test_the_end_is_told_when_it_comes() -> None:
     [
         b'data: {"choices": [{"delta": {"content": "x"}}], oops}\n\n',
         b'data: {"choices": [{"delta": {"audio": {"data": NaN}}}]}\n\n',
-        b'data: {"choices": [{"delta": {"tool_calls": [{"index": 0}]}}]}\n\n',
+        b'data: {"choices": [{"delta": {"tool_calls": [{"function": CALL}]}}]}\n\n',
     ],
 )
 def test_a_stream_ends_at_what_cannot_be_told(bad: bytes) -> None:
     good = b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n'
+    bad = bad.replace(b"CALL", b'{"arguments": "x"}')
     before = outcome.fed(NORMAL, EVENTS, [good], MODEL).output
 
     read_ = outcome.fed(NORMAL, EVENTS, [good, bad, good], MODEL)
 
     assert (read_.verdict, read_.output) == ("malformed", before)
+
+
+def test_who_has_nothing_to_say_ends_beside_one_who_was_cut_short() -> None:
+    ends = [{"index": i, "finish_reason": w} for i, w in enumerate(("stop", "length"))]
+
+    choices = openai.check_broken_stream(fed({"choices": ends}).output[:-14]).choices
+
+    assert [choice.finish for choice in choices] == ["stop", "length"]
 
 
 def test_no_stream_has_choices_without_end() -> None:

@@ -15,8 +15,7 @@ from tproxy.core import failures, tokens
 from tproxy.core.chat import ChatRequest
 from tproxy.core.errors import UpstreamFailed
 from tproxy.core.model import Model
-from tproxy.providers import said as saying
-from tproxy.providers.said import Object
+from tproxy.providers.said import Object, malformed, whole
 
 # After which an answer may hold nothing.
 SILENT: Final = frozenset({"length", "content_filter"})
@@ -43,7 +42,7 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
 
 def head(said: Object, kind: str, chat: ChatRequest, model: Model) -> dict[str, object]:
     """The members before the choices; `kind` is for `object`."""
-    created = saying.whole(said.get("created"))
+    created = whole(said.get("created"))
     told: dict[str, object] = {
         "id": text(said.get("id")) or f"chatcmpl-{chat.id or 0}",
         "object": kind,
@@ -71,7 +70,7 @@ def usage(said: Object) -> dict[str, object] | None:
     told["total_tokens"] = sum(counts.values())
     for name, count in counts.items():
         parts = member(found.get(f"{name}_tokens_details"))
-        kept = {part: saying.whole(parts.get(part)) for part in _COUNTS[name]}
+        kept = {part: whole(parts.get(part)) for part in _COUNTS[name]}
         details = {part: min(n, count) for part, n in kept.items() if n is not None}
         if details:
             told[f"{name}_tokens_details"] = details
@@ -139,7 +138,7 @@ def citations(said: object) -> list[object]:
         cited = member(one.get("url_citation"))
         told: dict[str, object] = {n: text(cited.get(n)) for n in ("title", "url")}
         for name in ("start_index", "end_index"):
-            told[name] = saying.whole(cited.get(name)) or 0
+            told[name] = whole(cited.get(name)) or 0
         if told["url"]:
             found.append({"type": "url_citation", "url_citation": told})
     return found
@@ -159,11 +158,13 @@ def _token(said: Object) -> dict[str, object]:
 
 def _scored(said: Object) -> dict[str, object]:
     score, raw = said.get("logprob"), said.get("bytes")
-    fits = type(score) in (int, float) and math.isfinite(float(str(score)))
-    octets = isinstance(raw, list) and all(saying.whole(n) is not None for n in raw)
+    finite = isinstance(score, float) and math.isfinite(score)
+    octets = isinstance(raw, list) and None not in map(whole, raw)
     return {
         "token": text(said.get("token")),
-        "logprob": score if fits else -9999.0,  # OpenAI's word for the least likely
+        "logprob": score
+        if finite or type(score) is int
+        else -9999.0,  # OpenAI's word for the least likely
         "bytes": raw if octets else None,
     }
 
@@ -194,7 +195,7 @@ def encoded(said: Object, model: Model) -> bytes:
             said, ensure_ascii=False, allow_nan=False, separators=(",", ":")
         )
     except (ValueError, RecursionError):
-        raise saying.malformed(model, "what no JSON can tell") from None
+        raise malformed(model, "what no JSON can tell") from None
     return told.encode("utf-8", "backslashreplace")
 
 

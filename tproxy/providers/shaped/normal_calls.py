@@ -45,10 +45,12 @@ class Calls:
         """A part of a call, to be joined with others; None where it adds nothing."""
         function = normal.member(said.get("function"))
         place = self._place(said, function)
+        arguments = self._arguments(function)
         if place is None:
+            if not (arguments or normal.text(function.get("name"))):
+                return None  # what it is may come yet
             call = self._begun(said)
             return {"index": len(self._ids) - 1, **call}
-        arguments = self._arguments(function)
         if not arguments:
             return None
         self._bare.discard(place)

@@ -56,19 +56,20 @@ class NormalStream:
 
     @property
     def failure(self) -> UpstreamFailed | None:
-        return self._own_failure or self._judge.failure
+        """None after the end mark: then all has been told."""
+        return None if self._ended else self._own_failure or self._judge.failure
 
     @property
     def usage(self) -> Usage | None:
         return self._judge.usage
 
     def feed(self, data: bytes) -> bytes:
-        if self._own_failure is not None:
+        if self._ended or self._own_failure is not None:
             return b""
         return self._again(self._judge.feed(data))
 
     def close(self) -> bytes:
-        if self._own_failure is not None:
+        if self._ended or self._own_failure is not None:
             return b""
         ready = self._again(self._judge.close())
         if self.failure is None and not self._ended:
@@ -148,19 +149,18 @@ class NormalStream:
 
     def _end(self) -> bytes:
         """What is still to be said of each choice, the usage if asked for, the end."""
+        ends = [
+            (c, normal.finish(c.finish, calls=bool(c.calls), function=c.function))
+            for c in self._choices.values()
+        ]
+        if not (self.begun or any(finish in normal.SILENT for _, finish in ends)):
+            raise normal.silence(self._model)
         last = []
-        for choice in self._choices.values():
-            finish = normal.finish(
-                choice.finish, calls=bool(choice.calls), function=choice.function
-            )
-            if not (self.begun or finish in normal.SILENT):
-                continue
+        for choice, finish in ends:
             rest = choice.calls.rest()
             if rest:
                 last.append(self._chunk([self._delta(choice, {"tool_calls": rest})]))
             last.append(self._chunk([self._delta(choice, {}, finish)]))
-        if not last:
-            raise normal.silence(self._model)
         if self._shows_usage and self._counted is not None:
             last.append(self._chunk([], {"usage": self._counted}))
         self.begun = self._ended = True

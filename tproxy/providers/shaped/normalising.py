@@ -120,7 +120,7 @@ def _choice(
     finish = normal.finish(
         said.get("finish_reason"), calls=bool(calls), function="function_call" in told
     )
-    content = None if calls or "function_call" in told else ""
+    content = None if found.get("content") is None else ""
     return {
         "index": place,
         "message": {"role": "assistant", "content": content, "refusal": None, **told},
