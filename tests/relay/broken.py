@@ -30,6 +30,7 @@ def rig(
     *acts: Act | Sequence[Act],
     able: str = "bcd",
     resume: bool = True,
+    normalise: bool = False,
     way: Prefill = Prefill.MESSAGE,
     routing: Routing = Routing(),  # noqa: B008 - is frozen
     gate: Gate | None = None,
@@ -40,6 +41,7 @@ def rig(
         attrs.evolve(
             model(name, priority=number),
             resume=resume,
+            normalise=normalise,
             prefill=way,
             capabilities=ABLE if name in able else ALL_CAPABILITIES,
         )

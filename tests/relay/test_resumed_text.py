@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.dialect import DONE, stream
+from tests.dialect import DONE, error_event, event, stream
 from tests.fakes import Script
-from tests.relay.broken import ask, breaks, chunks, rig, text
+from tests.relay.broken import LOST, ask, breaks, chunks, rig, text
 from tests.relay.rig import SSE, Rig
 from tproxy.core.model import Prefill
+from tproxy.core.upstream import Broken
 
 STORY = "Once upon a time, in Ghent,\n\nthere lived a cat.\nIt could read."
 SONG = "Row, row, row your boat\nRow, row, row your boat\nGently\n"
@@ -54,3 +55,19 @@ def test_who_begins_again_unasked_is_never_heard_twice() -> None:
         seen = ask(rig(breaks(*STORY[:cut]), Script(stream(*STORY), headers=SSE)))
 
         assert text(seen) == STORY[:cut]
+
+
+@pytest.mark.parametrize("by", [LOST, error_event("no more")])
+@pytest.mark.parametrize("after", ["Once", " upon"])
+def test_what_has_ended_is_not_gone_on_with_though_its_end_waits(
+    by: bytes | Broken, after: str
+) -> None:
+    """The reason to finish has come, and is told at the end only where it is wished."""
+    ended = Script([event(after, "stop"), by], headers=SSE)
+    first = [ended] if after == "Once" else [breaks("Once"), ended]
+    stages = [*first, Script(stream(" a time"), headers=SSE)]
+
+    seen = ask(rig(*stages, normalise=True))
+
+    assert text(seen) == ("Once" if after == "Once" else "Once upon")
+    assert "error" in chunks(seen)[-1]

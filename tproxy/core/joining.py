@@ -47,6 +47,11 @@ class Joining:
         """Of this part alone."""
         return self._inner.usage
 
+    @property
+    def finished(self) -> bool:
+        """As the reader of this part says, if it does."""
+        return getattr(self._inner, "finished", False)
+
     def feed(self, data: bytes) -> bytes:
         if self.failure is not None:
             return b""

@@ -71,7 +71,8 @@ class Resuming:
                 self._delivered.take(data)
                 return gap + data
             gap = speech.gap
-            if not (speech.broken.failure.onward and await self._go_on()):
+            onward = speech.broken.failure.onward and not speech.finished
+            if not (onward and await self._go_on()):
                 return data  # the error event
 
     async def pour(self, out: Out) -> None:

@@ -180,6 +180,14 @@ class Speech:
         return self.gap + openai.error_event(failure)
 
     @property
+    def finished(self) -> bool:
+        """Whether all has been said, though the reader may not have told its end.
+
+        Most tell it at once, and do not know of this.
+        """
+        return getattr(self._reader, "finished", False)
+
+    @property
     def gap(self) -> bytes:
         """What has to come before another event: the last may lack its blank line."""
         return b"" if self._sent.endswith(_BLANK_LINES) else b"\n\n"

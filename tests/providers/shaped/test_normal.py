@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 from tests.providers.shaped.telling import (
+    EVENTS,
     JSON,
     MODEL,
     NORMAL,
@@ -17,8 +19,8 @@ from tests.providers.shaped.telling import (
     told,
 )
 from tests.values import embedding
-from tproxy.contract import openai
-from tproxy.core.upstream import Received
+from tproxy.contract import openai, outcome
+from tproxy.core.upstream import Received, UpstreamHead
 
 
 def test_what_is_missing_is_ours_and_what_is_foreign_is_gone() -> None:
@@ -130,3 +132,19 @@ def test_vectors_are_in_their_order_and_in_openais_fields() -> None:
     output = ended.value.value.body
     assert openai.check_embeddings(output) == [(1.0,), (2.0,)]
     assert json.loads(output)["model"] == "as/configured"
+
+
+@pytest.mark.parametrize("head", [JSON, EVENTS])
+def test_an_error_in_a_choice_is_one_however_deep_it_is(head: UpstreamHead) -> None:
+    """There are depths that can just be read, and not be written again."""
+    most = sys.getrecursionlimit()
+    for depth in range(most - 60, most):
+        body = b'data: {"choices":[{"error":%b}]}\n\n' % (
+            b'{"a":' * depth + b"1" + b"}" * depth
+        )
+        reads = [body if head is EVENTS else body[6:]]
+
+        assert outcome.fed(NORMAL, head, reads, MODEL).verdict in (
+            "server",
+            "malformed",
+        )

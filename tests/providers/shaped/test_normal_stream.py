@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.providers.shaped.telling import EVENTS, MODEL, NORMAL, SAYS, chunk, fed
+from tests.providers.shaped.telling import (
+    EVENTS,
+    MODEL,
+    NORMAL,
+    SAYS,
+    chunk,
+    fed,
+    function,
+)
 from tests.values import chat
 from tproxy.contract import openai, outcome
+
+_NAMES = """
+    content text refusal reasoning thinking function_call function name id arguments
+    index tool_calls audio images image_url url extra_content
+""".split()  # noqa: SIM905 - they read better as words
 
 
 def test_a_stream_tells_one_head_and_nothing_empty() -> None:
@@ -89,3 +105,55 @@ def test_no_stream_has_choices_without_end() -> None:
     chunks = ({"choices": [{"index": i, "delta": SAYS}]} for i in range(129))
 
     assert fed(*chunks).verdict == "malformed"
+
+
+def test_choices_are_numbered_as_they_are_told() -> None:
+    """Whatever their providers number them by, and whoever is named first."""
+    begins: object = {"choices": [{"index": i, "delta": {}} for i in (3, -1)]}
+    says = [{"index": i, "delta": {"content": w}} for i, w in ((-1, "a"), (3, "b"))]
+    numbered = fed(begins, {"choices": says})
+    unnumbered = fed({"choices": [{"delta": one["delta"]} for one in says]})
+
+    for read_ in (numbered, unnumbered):
+        choices = openai.check_stream(read_.output).choices
+        assert [choice.text for choice in choices] == ["a", "b"]
+
+
+def test_what_each_chunk_repeats_is_short() -> None:
+    """Else a few bytes of a provider would make megabytes."""
+    long = "x" * 10_000
+    chunks = [chunk({"content": "a"}, id=long, system_fingerprint=long)] * 2
+
+    assert len(fed(*chunks).output) < 5_000
+
+
+def test_ids_of_calls_are_bounded_together() -> None:
+    calls = [{"id": f"{i}" * 100_000, **function("f", "{}")} for i in range(3)]
+
+    chunks = [chunk({"tool_calls": [call]}) for call in calls]
+
+    assert [fed(*chunks[:n]).verdict for n in (2, 3)] == ["", "malformed"]
+
+
+_ANY = st.recursive(
+    st.sampled_from(
+        [None, True, -1, 7, 1.5, 10**400, math.nan, "", "a", "\ud800", "{}"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(_NAMES), _ANY), max_size=3), _ANY)
+def test_whatever_comes_is_told_right_or_not_at_all(
+    deltas: list[object], odd: object
+) -> None:
+    chunks = [chunk(delta, usage=odd, id=odd) for delta in deltas]
+
+    read_ = fed(*chunks, chunk({"audio": odd}, odd))
+
+    check = openai.check_broken_stream if read_.failure else openai.check_stream
+    check(read_.output, wild=True)

@@ -28,6 +28,7 @@ _TOLD = {
     "function_call": "function_call",
 }
 _FINISHES = {word: told for told, words in _TOLD.items() for word in words.split()}
+_LONGEST = 512  # characters of what each chunk repeats
 _BESIDE = frozenset({"role", "extra_content", "annotations"})
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority"})
@@ -44,15 +45,16 @@ def head(said: Object, kind: str, chat: ChatRequest, model: Model) -> dict[str, 
     """The members before the choices; `kind` is for `object`."""
     created = whole(said.get("created"))
     told: dict[str, object] = {
-        "id": text(said.get("id")) or f"chatcmpl-{chat.id or 0}",
+        "id": text(said.get("id"))[:_LONGEST] or f"chatcmpl-{chat.id or 0}",
         "object": kind,
         "created": created or chat.created,
         "model": model.name,
     }
     if text(said.get("service_tier")) in _TIERS:
         told["service_tier"] = said["service_tier"]
-    if text(said.get("system_fingerprint")):
-        told["system_fingerprint"] = said["system_fingerprint"]
+    fingerprint = text(said.get("system_fingerprint"))
+    if fingerprint:
+        told["system_fingerprint"] = fingerprint[:_LONGEST]
     return told
 
 
@@ -77,9 +79,15 @@ def usage(said: Object) -> dict[str, object] | None:
     return told
 
 
+def reason(word: object) -> str:
+    """To finish, in OpenAI's words; "" where none is told."""
+    known = isinstance(word, str) and word
+    return _FINISHES.get(known.lower(), "stop") if known else ""
+
+
 def finish(word: object, *, calls: bool, function: bool) -> str:
     """One of OpenAI's reasons to finish; one of calls only where there are some."""
-    told = _FINISHES.get(word.lower(), "stop") if isinstance(word, str) else "stop"
+    told = reason(word)
     if told in SILENT:
         return told
     return "tool_calls" if calls else "function_call" if function else "stop"

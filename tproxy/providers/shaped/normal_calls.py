@@ -10,6 +10,8 @@ from tproxy.providers.calls import MOST_CALLS, call_id, is_object
 from tproxy.providers.said import Object, malformed
 from tproxy.providers.shaped import normal
 
+_MOST = 262_144  # characters of ids that are kept of one choice
+
 
 @attrs.define
 class Calls:
@@ -21,6 +23,7 @@ class Calls:
     _chat: ChatRequest
     _model: Model
     _ids: set[str] = attrs.field(factory=set, init=False)
+    _size: int = attrs.field(default=0, init=False)  # of the ids given
     # Where calls stand, by their ids and by the indexes they were last told with.
     _places: dict[str | int, int] = attrs.field(factory=dict, init=False)
     _given: dict[int, str] = attrs.field(factory=dict, init=False)  # ids, by place
@@ -80,7 +83,8 @@ class Calls:
         function = normal.member(said.get("function"))
         given, name = normal.text(said.get("id")), normal.text(function.get("name"))
         place = len(self._ids)
-        if not name or place == MOST_CALLS:
+        self._size += len(given)
+        if not name or place == MOST_CALLS or self._size > _MOST:
             detail = "calls without end" if name else "a call without a name"
             raise malformed(self._model, detail)
         self._given[place] = given

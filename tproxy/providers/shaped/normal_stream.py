@@ -24,11 +24,10 @@ _MOST_CHOICES = 128  # OpenAI's bound of `n`
 class _Choice:
     """One choice, as told so far. Its reason to finish is told at the end."""
 
-    place: int
     calls: Calls
-    role: bool = False
+    place: int | None = None  # until it is told of
     function: bool = False
-    finish: object = None
+    finish: str = ""
 
 
 @attrs.define
@@ -48,6 +47,7 @@ class NormalStream:
     _head: dict[str, object] = attrs.field(factory=dict, init=False)
     _told: bool = attrs.field(default=False, init=False)  # the head, and is fixed
     _choices: dict[object, _Choice] = attrs.field(factory=dict, init=False)
+    _begun_choices: int = attrs.field(default=0, init=False)
     _counted: Mapping[str, object] | None = attrs.field(default=None, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
@@ -62,6 +62,12 @@ class NormalStream:
     @property
     def usage(self) -> Usage | None:
         return self._judge.usage
+
+    @property
+    def finished(self) -> bool:
+        """Whether all choices have a reason to finish, told or not."""
+        choices = self._choices.values()
+        return bool(choices) and all(choice.finish for choice in choices)
 
     def feed(self, data: bytes) -> bytes:
         if self._ended or self._own_failure is not None:
@@ -106,7 +112,8 @@ class NormalStream:
             )
             if self._shows_usage:  # known at the end only, but named in each chunk
                 self._head["usage"] = None
-        told = map(self._heard, normal.objects(said.get("choices")))
+        found = enumerate(normal.objects(said.get("choices")))
+        told = [self._heard(place, choice) for place, choice in found]
         choices = [choice for choice in told if choice is not None]
         if not choices:
             return b""
@@ -116,10 +123,10 @@ class NormalStream:
         )
         return ready
 
-    def _heard(self, said: Object) -> dict[str, object] | None:
+    def _heard(self, place: int, said: Object) -> dict[str, object] | None:
         """A choice of a chunk, told again; None where it says nothing new."""
-        choice = self._choice(said)
-        choice.finish = said.get("finish_reason") or choice.finish
+        choice = self._choice(place, said)
+        choice.finish = normal.reason(said.get("finish_reason")) or choice.finish
         # Perplexity repeats all of the message beside each delta.
         name = "delta" if "delta" in said else "message"
         found = normal.member(said.get(name)) or {"content": said.get("text")}
@@ -134,16 +141,15 @@ class NormalStream:
             return None
         return self._delta(choice, delta, logprobs=logprobs)
 
-    def _choice(self, said: Object) -> _Choice:
-        """They are counted in the order in which they begin."""
+    def _choice(self, place: int, said: Object) -> _Choice:
+        """The one with this index; without one, that which stands at `place`."""
         index = said.get("index")
-        index = index if type(index) is int else 0
+        index = index if type(index) is int else place
         found = self._choices.get(index)
         if found is None:
-            place = len(self._choices)
-            if place == _MOST_CHOICES:
+            if len(self._choices) == _MOST_CHOICES:
                 raise malformed(self._model, "choices without end")
-            found = _Choice(place, Calls(self._chat, self._model))
+            found = _Choice(Calls(self._chat, self._model))
             self._choices[index] = found
         return found
 
@@ -173,9 +179,10 @@ class NormalStream:
         finish: str | None = None,
         logprobs: Mapping[str, object] | None = None,
     ) -> dict[str, object]:
-        """The role is told once, with the first delta."""
-        if not choice.role:
-            choice.role = True
+        """The role is told once, with the first delta; a choice has its place then."""
+        if choice.place is None:
+            choice.place = self._begun_choices
+            self._begun_choices += 1
             delta = {"role": "assistant", **delta}
         return {
             "index": choice.place,

@@ -58,7 +58,10 @@ def breakdown(
 ) -> UpstreamFailed | None:
     """An error within a choice, as OpenRouter sends it, or told as a finish reason."""
     if choice.get("error"):
-        body = json.dumps({"error": choice["error"]}).encode()
+        try:
+            body = json.dumps({"error": choice["error"]}).encode()
+        except RecursionError:  # what can just be read may be too deep to be written
+            body = b""
         return complaint.read(None, headers, body, model)
     finish = choice.get("finish_reason")
     row = _BREAKDOWNS.get(finish) if isinstance(finish, str) else None
